@@ -1,0 +1,48 @@
+"""Finding and masking payment card numbers (PAN) in text.
+
+A primary account number must never be stored or logged (PCI DSS 3.5, 10.3). A run of digits counts as one when it has
+the prefix and length of an issuer's range and its Luhn check digit holds (ISO/IEC 7812-1); blanks and hyphens between
+the digits do not hide it.
+"""
+
+from __future__ import annotations
+
+import re
+
+MASK = "[PAN]"
+
+_CANDIDATE = re.compile(r"(?<![0-9])[2-6](?:[ -]?[0-9]){12,18}(?![0-9])")
+_ISSUED = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
+    r"|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}"  # Mastercard
+    r"|3[47]\d{13}"  # American Express
+    r"|3(?:0[0-5]|[689]\d)\d{11,16}|35(?:2[89]|[3-8]\d)\d{12}"  # Diners Club, JCB
+    r"|6(?:011|4[4-9]\d|5\d\d)\d{12,15}"  # Discover
+    r"|62\d{14,17}"  # UnionPay
+    r"|(?:5[06-9]|6[37])\d{10,17}"  # Maestro
+)
+
+
+def contains(text: str) -> bool:
+    """Whether the text holds a card number."""
+    return any(_is_card_number(match.group()) for match in _CANDIDATE.finditer(text))
+
+
+def mask(text: str) -> str:
+    """The text with every card number replaced by `MASK`."""
+    return _CANDIDATE.sub(lambda match: MASK if _is_card_number(match.group()) else match.group(), text)
+
+
+def _is_card_number(text: str) -> bool:
+    digits = text.replace(" ", "").replace("-", "")
+    return _ISSUED.fullmatch(digits) is not None and _passes_luhn(digits)
+
+
+def _passes_luhn(digits: str) -> bool:
+    total = 0
+    for position, digit in enumerate(reversed(digits)):
+        value = int(digit)
+        if position % 2:
+            value = value * 2 - 9 if value > 4 else value * 2
+        total += value
+    return total % 10 == 0

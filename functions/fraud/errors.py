@@ -1,0 +1,82 @@
+"""Every error the application raises on purpose.
+
+    FraudError
+    ├── Retryable                the same call may succeed later
+    │   ├── StoreUnavailable     throttled, timed out or failing store
+    │   ├── ModelUnavailable     the endpoint did not answer with usable scores
+    │   └── DeadlineExceeded     no time left to do it in this invocation
+    └── Permanent                the same call will fail for ever
+        ├── InvalidRecord        a record that cannot be accepted
+        │   ├── InvalidTransaction
+        │   └── InvalidLabel
+        ├── InvalidSettings      a missing or malformed environment variable
+        ├── InvalidPolicy        a malformed policy document
+        ├── InvalidPackage       a model package that cannot be served
+        └── RoutingConflict      another writer moved the routing item first
+
+No message carries a payload: what a producer sent may hold what must never reach a log.
+"""
+
+from __future__ import annotations
+
+
+class FraudError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class Retryable(FraudError):
+    """The same call may succeed later."""
+
+
+class StoreUnavailable(Retryable):
+    """A store throttled, timed out or failed."""
+
+
+class ModelUnavailable(Retryable):
+    """An endpoint did not answer with usable scores."""
+
+
+class DeadlineExceeded(Retryable):
+    """No time is left to do it in this invocation."""
+
+
+class Permanent(FraudError):
+    """The same call will fail for ever."""
+
+
+class InvalidRecord(Permanent):
+    """A record that cannot be accepted.
+
+    Args:
+        reason: stable snake_case word for counting and filtering.
+        detail: one sentence for a person; never holds a value of the payload.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class InvalidTransaction(InvalidRecord):
+    """A transaction record that cannot be accepted."""
+
+
+class InvalidLabel(InvalidRecord):
+    """A label that cannot be accepted."""
+
+
+class InvalidSettings(Permanent):
+    """A missing or malformed environment variable."""
+
+
+class InvalidPolicy(Permanent):
+    """A malformed policy document."""
+
+
+class InvalidPackage(Permanent):
+    """A model package that cannot be served."""
+
+
+class RoutingConflict(Permanent):
+    """Another writer moved the routing item first."""

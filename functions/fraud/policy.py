@@ -1,0 +1,212 @@
+"""From score, rules and lists to approve, review or block, with reasons in words.
+
+The policy document is the customer's: small, declarative, versioned with the configuration. Three phases:
+
+- `before`: the first rule that matches settles the action, whatever a model says (deny and allow lists).
+- `fallback`: only when no model answered; every match may raise the action.
+- `after`: every match may raise the action that the score (or the fallback) led to, never lower it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from fraud import features
+from fraud.decision import Action, Score
+from fraud.errors import InvalidPolicy
+from fraud.routing import ServedModel
+from fraud.transaction import Transaction
+
+Value = str | int | float | None
+TRANSACTION_FIELDS = frozenset(Transaction.__struct_fields__) - {"schema_version", "occurred_at"}
+MOST_RULES = 200
+
+
+class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One comparison; all that are given must hold. A field that is not known matches nothing.
+
+    Args:
+        field: a transaction field, a feature of the table, or `score`.
+        is_in: name of a list that holds the value.
+        not_in: name of a list that does not.
+        equals: the value itself.
+        at_least: lower bound, included.
+        below: upper bound, excluded.
+    """
+
+    field: str
+    is_in: str | None = msgspec.field(default=None, name="in")
+    not_in: str | None = None
+    equals: str | float | None = None
+    at_least: float | None = None
+    below: float | None = None
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One rule; it matches when all its conditions do."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=80)]
+    phase: Literal["before", "after", "fallback"]
+    when: Annotated[tuple[Condition, ...], Meta(min_length=1, max_length=10)]
+    action: Action
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The policy document as written."""
+
+    version: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,32}$")]
+    lists: dict[str, frozenset[str]]
+    rules: Annotated[tuple[Rule, ...], Meta(max_length=MOST_RULES)]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A checked policy document.
+
+    Args:
+        document: rules and lists.
+        version: the written version and a hash of the whole, so that an edit without a new version still shows.
+    """
+
+    document: Document
+    version: str
+
+    @cached_property
+    def phases(self) -> Mapping[str, tuple[Rule, ...]]:
+        """Rules by phase, in the order written."""
+        rules = self.document.rules
+        return {phase: tuple(r for r in rules if r.phase == phase) for phase in ("before", "fallback", "after")}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An action with its reasons in words."""
+
+    action: Action
+    reasons: tuple[str, ...] = ()
+
+
+def load(text: bytes) -> Policy:
+    """Read and check a policy document.
+
+    Raises:
+        InvalidPolicy: malformed, or naming a list, field or feature that does not exist.
+    """
+    try:
+        document = msgspec.json.decode(text, type=Document)
+    except msgspec.MsgspecError as error:
+        raise InvalidPolicy(str(error)) from error
+    for rule in document.rules:
+        for condition in rule.when:
+            _check(rule, condition, document.lists)
+    return Policy(document, f"{document.version}+{hashlib.blake2b(text, digest_size=4).hexdigest()}")
+
+
+def _check(rule: Rule, condition: Condition, lists: Mapping[str, frozenset[str]]) -> None:
+    known = condition.field in TRANSACTION_FIELDS or condition.field in features.BY_NAME or condition.field == "score"
+    if not known:
+        raise InvalidPolicy(f"rule {rule.name!r}: unknown field {condition.field!r}")
+    if rule.phase == "before" and condition.field == "score":
+        raise InvalidPolicy(f"rule {rule.name!r}: there is no score yet in the phase 'before'")
+    for name in (condition.is_in, condition.not_in):
+        if name is not None and name not in lists:
+            raise InvalidPolicy(f"rule {rule.name!r}: unknown list {name!r}")
+    if all(getattr(condition, test) is None for test in ("is_in", "not_in", "equals", "at_least", "below")):
+        raise InvalidPolicy(f"rule {rule.name!r}: the condition on {condition.field!r} tests nothing")
+
+
+def decide(
+    policy: Policy,
+    transaction: Transaction,
+    row: Mapping[str, float | None],
+    score: Score | None,
+    model: ServedModel | None,
+) -> Verdict:
+    """Decide one transaction.
+
+    Args:
+        policy: the document in force.
+        transaction: what is decided.
+        row: every feature of the table by name.
+        score: the model's answer, or None when none answered.
+        model: the model that answered; its thresholds apply to its score.
+    """
+    facts = _Facts(transaction, row, score, policy.document.lists)
+    settled = next(_matching(policy.phases["before"], facts), None)
+    if settled is not None:
+        return Verdict(settled.action, (settled.reason,))
+    verdict = _fall_back(policy, facts) if score is None or model is None else _judge(score, model, row)
+    return _raised(verdict, _matching(policy.phases["after"], facts))
+
+
+def _judge(score: Score, model: ServedModel, row: Mapping[str, float | None]) -> Verdict:
+    if score.value < model.review_threshold:
+        return Verdict(Action.APPROVE)
+    action = Action.BLOCK if score.value >= model.block_threshold else Action.REVIEW
+    causes = tuple(features.in_words(name, row.get(name)) for name in score.causes)
+    return Verdict(action, causes or (f"the model's score of {score.value:.3f} is high",))
+
+
+def _fall_back(policy: Policy, facts: _Facts) -> Verdict:
+    return _raised(Verdict(Action.APPROVE), _matching(policy.phases["fallback"], facts))
+
+
+def _raised(verdict: Verdict, rules: Iterable[Rule]) -> Verdict:
+    """The strictest action, with the reasons of all that led to review or block."""
+    action, reasons = verdict.action, verdict.reasons
+    for rule in rules:
+        action = max(action, rule.action, key=lambda each: each.severity)
+        reasons = (*reasons, rule.reason)
+    return Verdict(action, reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    transaction: Transaction
+    row: Mapping[str, float | None]
+    score: Score | None
+    lists: Mapping[str, frozenset[str]]
+
+    def value(self, field: str) -> Value:
+        if field == "score":
+            return None if self.score is None else self.score.value
+        if field in self.row:
+            return self.row[field]
+        found: Value = getattr(self.transaction, field)
+        return found
+
+
+def _matching(rules: Iterable[Rule], facts: _Facts) -> Iterable[Rule]:
+    return (rule for rule in rules if all(_holds(condition, facts) for condition in rule.when))
+
+
+def _holds(condition: Condition, facts: _Facts) -> bool:
+    value = facts.value(condition.field)
+    if value is None:
+        return False
+    return all(
+        (
+            condition.is_in is None or value in facts.lists[condition.is_in],
+            condition.not_in is None or value not in facts.lists[condition.not_in],
+            condition.equals is None or value == condition.equals,
+            _within(condition, value),
+        )
+    )
+
+
+def _within(condition: Condition, value: str | float) -> bool:
+    if condition.at_least is None and condition.below is None:
+        return True
+    if isinstance(value, str):
+        return False
+    return (condition.at_least is None or value >= condition.at_least) and (
+        condition.below is None or value < condition.below
+    )
