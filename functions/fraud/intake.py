@@ -1,0 +1,78 @@
+"""From stream records to accepted transactions and rejected records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fraud import transaction
+from fraud.errors import InvalidTransaction
+from fraud.ports import Rejected
+from fraud.transaction import Accepted
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRecord:
+    """One record of the transaction stream.
+
+    Args:
+        sequence_number: position in its shard; names the record in a partial failure.
+        partition_key: the producer's.
+        arrived_at: seconds since 1970.
+        payload: as it came.
+    """
+
+    sequence_number: str
+    partition_key: str
+    arrived_at: float
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A batch, sorted out.
+
+    Args:
+        accepted: the first of each transaction_id, in arrival order.
+        rejected: what cannot be accepted, among it ids reused with another content.
+        repeated: how many records repeat an accepted one to the letter.
+    """
+
+    accepted: list[Accepted]
+    rejected: list[Rejected]
+    repeated: int
+
+
+def admit(records: Sequence[StreamRecord]) -> Admission:
+    """Parse every record; nothing that one of them holds can stop the others."""
+    first: dict[str, Accepted] = {}
+    rejected: list[Rejected] = []
+    repeated = 0
+    for record in records:
+        try:
+            accepted = transaction.parse(
+                record.payload, sequence_number=record.sequence_number, arrived_at=record.arrived_at
+            )
+        except InvalidTransaction as error:
+            rejected.append(reject(record, error.reason, error.detail))
+            continue
+        stands = first.setdefault(accepted.transaction.transaction_id, accepted)
+        if stands is accepted:
+            continue
+        if stands.payload_hash == accepted.payload_hash:
+            repeated += 1
+        else:
+            rejected.append(conflict(record))
+    return Admission(list(first.values()), rejected, repeated)
+
+
+def conflict(record: StreamRecord) -> Rejected:
+    """A record whose transaction_id was already used for another content."""
+    return reject(record, "id_reused", "the transaction_id was used before, with another content; the first stands")
+
+
+def reject(record: StreamRecord, reason: str, detail: str) -> Rejected:
+    """The record as it goes into quarantine."""
+    return Rejected(
+        "transactions", reason, detail, record.sequence_number, record.arrived_at, record.partition_key, record.payload
+    )

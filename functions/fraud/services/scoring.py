@@ -1,0 +1,162 @@
+"""Scoring a batch: exactly one decision for every accepted transaction.
+
+Decode → quarantine what cannot be accepted → read card, terminal and routing state → fold each card in arrival order →
+ask the models → decide → commit decisions and card states together. A cancelled transaction wrote nothing: decisions
+that already stand are taken out, what is left is read, folded and scored again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from fraud import entities, intake, packing
+from fraud.deadline import Deadline
+from fraud.decision import Decision
+from fraud.errors import StoreUnavailable
+from fraud.intake import StreamRecord
+from fraud.ports import Cancellation, CardCommit, DecisionLog, Quarantine, Rejected, StateReader
+from fraud.services.assessment import Assessment, keys
+from fraud.services.models import Call
+from fraud.transaction import Accepted
+
+ROUNDS = 4
+"""Times what is pending is read, folded, scored and committed before it is reported as failed."""
+ALONE_FROM = 2
+"""The round from which every card gets a transaction of its own, so that no card holds up another."""
+LONGEST_COMMIT = 1.5
+"""Seconds that must be left to start another transaction."""
+
+
+@dataclass(slots=True)
+class BatchReport:
+    """What became of a batch.
+
+    Args:
+        decided: decisions this batch committed.
+        repeated: records whose decision already stood, with the same content.
+        rejected: reasons of the records now in quarantine.
+        failed: sequence numbers to be delivered again, lowest first.
+        calls: attempts to have a slot score rows.
+        transactions: write transactions sent.
+        cancelled: how many of them wrote nothing.
+    """
+
+    decided: list[Decision] = field(default_factory=list)
+    repeated: int = 0
+    rejected: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    transactions: int = 0
+    cancelled: int = 0
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The use-case behind `score_transactions`.
+
+    Args:
+        state: reads cards, terminals and the routing item.
+        assessment: decides.
+        decisions: commits.
+        quarantine: keeps what cannot be accepted.
+        pause: waits before a further round; takes its number, 1 or more.
+    """
+
+    state: StateReader
+    assessment: Assessment
+    decisions: DecisionLog
+    quarantine: Quarantine
+    pause: Callable[[int], None]
+
+    def score_batch(self, records: Sequence[StreamRecord], deadline: Deadline) -> BatchReport:
+        """Decide a batch; the report says which records must come again."""
+        return _Batch(self, records, deadline).run()
+
+
+class _Batch:
+    """One batch on its way; what is pending shrinks from round to round."""
+
+    def __init__(self, scoring: Scoring, records: Sequence[StreamRecord], deadline: Deadline) -> None:
+        self.scoring = scoring
+        self.records = {record.sequence_number: record for record in records}
+        self.deadline = deadline
+        self.report = BatchReport()
+        self.unstored: list[str] = []
+        self.pending: dict[str, list[Accepted]] = {}
+
+    def run(self) -> BatchReport:
+        admission = intake.admit(list(self.records.values()))
+        self.report.repeated = admission.repeated
+        self._set_aside(admission.rejected)
+        self._keep(admission.accepted)
+        for number in range(ROUNDS):
+            if not self.pending or not self._time_for_more():
+                break
+            if number:
+                self.scoring.pause(number)
+            self._round(alone=number >= ALONE_FROM)
+        undecided = [each.sequence_number for rows in self.pending.values() for each in rows]
+        self.report.failed = packing.in_order(list(self.records), undecided + self.unstored)
+        return self.report
+
+    def _round(self, *, alone: bool) -> None:
+        """Read, fold, score, decide and commit everything pending."""
+        try:
+            snapshot = self.scoring.state.read(keys(self.pending))
+        except StoreUnavailable:
+            return
+        commits, calls = self.scoring.assessment.assess(self.pending, snapshot, self.deadline)
+        self.report.calls += calls
+        self.pending = {}
+        for pack in [[commit] for commit in commits] if alone else packing.pack(commits):
+            self._commit(pack)
+
+    def _commit(self, pack: Sequence[CardCommit]) -> None:
+        if not self._time_for_more():
+            self._keep(_accepted(pack))
+            return
+        self.report.transactions += 1
+        try:
+            cancellation = self.scoring.decisions.commit(pack)
+        except StoreUnavailable:
+            self._keep(_accepted(pack))
+            return
+        if cancellation is None:
+            self.report.decided += [decision for commit in pack for decision in commit.decisions]
+        else:
+            self._strip(pack, cancellation)
+
+    def _strip(self, pack: Sequence[CardCommit], cancellation: Cancellation) -> None:
+        """Take out what is already decided; the rest stays pending."""
+        self.report.cancelled += 1
+        for accepted in _accepted(pack):
+            stands = cancellation.decided.get(accepted.transaction.transaction_id)
+            if stands is None:
+                self._keep([accepted])
+            elif stands == accepted.payload_hash:
+                self.report.repeated += 1
+            else:
+                self._set_aside([intake.conflict(self.records[accepted.sequence_number])])
+
+    def _keep(self, accepted: Iterable[Accepted]) -> None:
+        for each in accepted:
+            self.pending.setdefault(entities.card_key(each.transaction.card_token), []).append(each)
+
+    def _set_aside(self, rejected: Sequence[Rejected]) -> None:
+        """Quarantine; what cannot be stored is not acknowledged."""
+        if not rejected:
+            return
+        try:
+            self.scoring.quarantine.put(rejected)
+        except StoreUnavailable:
+            self.unstored += [each.record_id for each in rejected]
+        else:
+            self.report.rejected += [each.reason for each in rejected]
+
+    def _time_for_more(self) -> bool:
+        return self.deadline.allows(LONGEST_COMMIT)
+
+
+def _accepted(pack: Sequence[CardCommit]) -> Iterator[Accepted]:
+    return (decision.accepted for commit in pack for decision in commit.decisions)
