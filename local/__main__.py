@@ -1,0 +1,24 @@
+"""`python -m local`: the stack without the command line, for trying things out."""
+
+import argparse
+from pathlib import Path
+
+from local.laptop import Laptop, serve
+
+
+def _announce(laptop: Laptop) -> None:
+    left_out = f", left out: {', '.join(laptop.left_out)}" if laptop.left_out else ""
+    print(f"{laptop.stack_name} is ready at {laptop.url} in {laptop.region}{left_out}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    parser.add_argument("--port", type=int, default=4566, help="0 takes a free port")
+    parser.add_argument("--template", type=Path, default=Path("template.yaml"))
+    parser.add_argument("--stack-name", default="fraud-detection")
+    arguments = parser.parse_args()
+    serve(arguments.port, arguments.template, arguments.stack_name, _announce)
+
+
+if __name__ == "__main__":
+    main()

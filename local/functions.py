@@ -1,0 +1,93 @@
+"""Puts our execution environments and stream pollers in the places of the stand-in's own."""
+
+import io
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from local import emf
+from local.environments import Environments, Function, Invocation
+from local.gateway import Gateway, core, service
+from local.sqs import install as install_queues
+from local.streams.pollers import Pollers
+
+CODE_LOCATION = "code-location"
+"""The one file of a deployed code archive: the directory that functions run from, so that edits need no deployment."""
+
+
+def code_archive(directory: Path) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(CODE_LOCATION, str(directory))
+    return archive.getvalue()
+
+
+def _code_directory(archive: bytes) -> Path:
+    with zipfile.ZipFile(io.BytesIO(archive)) as file:
+        return Path(file.read(CODE_LOCATION).decode())
+
+
+class Functions:
+    """Runs functions for the stand-in's Lambda and feeds them from their streams."""
+
+    def __init__(self, gateway: Gateway, environments: Environments) -> None:
+        self._gateway = gateway
+        self._environments = environments
+        self._pollers = Pollers(gateway, self._deliver)
+
+    def install(self) -> None:
+        stand_in = service("lambda_svc")
+        start_queue_poller = stand_in._ensure_poller
+        stand_in._execute_function_warm = self._execute
+        stand_in._poll_kinesis = self._reconcile
+        stand_in._poll_dynamodb_streams = lambda: False
+        stand_in._ensure_poller = lambda: (self._pollers.reconcile(), start_queue_poller())
+        install_queues()
+        _on_set(core("concurrency").esm_wake, self._pollers.notice)
+
+    def stop(self) -> None:
+        self._pollers.stop()
+
+    def _reconcile(self) -> bool:
+        self._pollers.reconcile()
+        return False
+
+    def _execute(self, record: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
+        """The stand-in's contract of a function run: body, log, and error when it failed."""
+        configuration = record.get("config") or record
+        code = _code_directory(record["code_zip"])
+        function = Function.from_configuration(configuration, code, self._gateway.region)
+        invocation = self._environments.invoke(function, event, request_id)
+        _publish_metrics(invocation)
+        return {"body": invocation.answer, "log": invocation.log, "error": invocation.failed}
+
+    def _deliver(self, bucket: str, key: str, body: str) -> None:
+        put_object(self._gateway, bucket, key, body.encode())
+
+
+def put_object(gateway: Gateway, bucket: str, key: str, body: bytes) -> None:
+    """Write an object as a service of AWS would, from a thread of ours."""
+    headers = {"host": "s3.localhost", "content-length": str(len(body)), "content-type": "application/octet-stream"}
+    status, _, answer = gateway.call(
+        service("s3").handle_request("PUT", f"/{bucket}/{key}", headers, body, {}, internal=True)
+    )
+    if status >= 300:
+        raise OSError(f"cannot write s3://{bucket}/{key}: {answer!r}")
+
+
+def _publish_metrics(invocation: Invocation) -> None:
+    record = service("cloudwatch").record_metric
+    for metric in emf.metrics(invocation.log):
+        record(metric.namespace, metric.name, metric.value, metric.unit, dict(metric.dimensions))
+
+
+def _on_set(event: threading.Event, notice: Any) -> None:
+    """Also call notice whenever the event, which every event source of the stand-in sets, is set."""
+    original = event.set
+
+    def set_and_notice() -> None:
+        original()
+        notice()
+
+    event.set = set_and_notice  # type: ignore[method-assign]

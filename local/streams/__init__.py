@@ -1,0 +1,1 @@
+"""Event source mappings of streams: what Lambda does between a shard and a function."""

@@ -1,0 +1,83 @@
+"""The template as the stand-in can deploy it: SAM translated, code by location, refused resources set aside."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_FUNCTION = "AWS::Serverless::Function"
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """A native CloudFormation template and what had to be left out of it, as `LogicalId (Type)`."""
+
+    body: str
+    left_out: tuple[str, ...]
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A template in YAML with CloudFormation's short forms, or in JSON."""
+    document: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    return document
+
+
+def code_directories(template: Mapping[str, Any]) -> set[str]:
+    """Every CodeUri of the template's functions, as written there."""
+    default = template.get("Globals", {}).get("Function", {}).get("CodeUri")
+    functions = [r for r in template["Resources"].values() if r["Type"] == _FUNCTION]
+    return {f["Properties"].get("CodeUri", default) for f in functions}
+
+
+def translate(template: dict[str, Any], code: Mapping[str, str], deployable: set[str], region: str) -> Translated:
+    """Replace code directories by their s3:// addresses, expand SAM, and set aside types that cannot be deployed."""
+    _place_code(template, code)
+    native = _expand(template, region)
+    refused = {n: r["Type"] for n, r in native["Resources"].items() if r["Type"] not in deployable}
+    for name in refused:
+        del native["Resources"][name]
+    return Translated(json.dumps(native), tuple(f"{name} ({kind})" for name, kind in sorted(refused.items())))
+
+
+def _place_code(template: dict[str, Any], code: Mapping[str, str]) -> None:
+    holders = [r["Properties"] for r in template["Resources"].values() if r["Type"] == _FUNCTION]
+    for properties in [*holders, template.get("Globals", {}).get("Function", {})]:
+        if "CodeUri" in properties:
+            properties["CodeUri"] = code[properties["CodeUri"]]
+
+
+def _expand(template: dict[str, Any], region: str) -> dict[str, Any]:
+    from boto3.session import Session
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+
+    session = Session(region_name=region)
+    translator = Translator({}, Parser(), boto_session=session)
+    native: dict[str, Any] = translator.translate(template, {})
+    return native
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which !Ref, !Sub and the other short forms become their long ones."""
+
+
+def _long_form(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    name = tag if tag in {"Ref", "Condition"} else f"Fn::{tag}"
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+        return {name: value.split(".", 1) if tag == "GetAtt" else value}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    assert isinstance(node, yaml.MappingNode)
+    return {name: loader.construct_mapping(node, deep=True)}
+
+
+_Loader.add_multi_constructor("!", _long_form)
+# A policy's version is text; YAML would read 2012-10-17 as a date.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
