@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fraud import windows
-from fraud.entities import CARD, DAY, DAYS, HOURS, MINUTES, TERMINAL, TERMINAL_DAYS
+from fraud.entities import CARD, DAY, DAYS, HOUR, HOURS, MINUTES, TERMINAL, TERMINAL_DAYS
 from fraud.windows import EntityState, Tile, Window
 
 
@@ -81,13 +81,17 @@ WINDOWS: Mapping[str, Mapping[str, Window]] = {
 SHAPES = {"card": CARD, "terminal": TERMINAL}
 
 
+def _rounded(value: float) -> float:
+    """Six significant digits: more than the model resolves, and the log holds exactly what the model saw."""
+    return float(f"{value:.6g}")
+
+
 def _mean(sums: Tile) -> float | None:
-    return sums[1] / sums[0] if sums[0] else None
+    return _rounded(sums[1] / sums[0]) if sums[0] else None
 
 
 def _amount_over_mean(view: View, sums: Tile) -> float | None:
-    mean = _mean(sums)
-    return view.event.amount_minor / mean if mean else None
+    return _rounded(view.event.amount_minor * sums[0] / sums[1]) if sums[1] else None
 
 
 def _amount_zscore(view: View, sums: Tile) -> float | None:
@@ -97,30 +101,30 @@ def _amount_zscore(view: View, sums: Tile) -> float | None:
         return None
     mean = total / count / 100
     deviation = math.sqrt(max(squares / count - mean * mean, 1.0))
-    return (view.event.amount_minor / 100 - mean) / deviation
+    return _rounded((view.event.amount_minor / 100 - mean) / deviation)
 
 
 def _fraud_share(sums: Tile) -> float | None:
     count, frauds = sums
-    return min(frauds / count, 1.0) if count else None
+    return _rounded(min(frauds / count, 1.0)) if count else None
 
 
 def _seconds_since(earlier: int | None, at: int) -> float | None:
-    return None if earlier is None else float(max(at - earlier, 0))
+    return None if earlier is None else max(at - earlier, 0)
 
 
 MEASURES: Mapping[str, Measure] = {
-    "amount": lambda view, _: float(view.event.amount_minor),
-    "hour": lambda view, _: float(view.event.at % DAY // 3600),
-    "weekday": lambda view, _: float((view.event.at // DAY + 3) % 7),
-    "count": lambda _, sums: float(sums[0]),
-    "spend": lambda _, sums: float(sums[1]),
+    "amount": lambda view, _: view.event.amount_minor,
+    "hour": lambda view, _: view.event.at % DAY // HOUR,
+    "weekday": lambda view, _: (view.event.at // DAY + 3) % 7,
+    "count": lambda _, sums: sums[0],
+    "spend": lambda _, sums: sums[1],
     "mean": lambda _, sums: _mean(sums),
     "amount_over_mean": _amount_over_mean,
     "amount_zscore": _amount_zscore,
     "seconds_since_last": lambda view, _: _seconds_since(view.card.watermark, view.event.at),
     "seconds_since_first": lambda view, _: _seconds_since(view.card.first_at, view.event.at),
-    "frauds": lambda _, sums: float(sums[1]),
+    "frauds": lambda _, sums: sums[1],
     "fraud_share": lambda _, sums: _fraud_share(sums),
 }
 
@@ -141,7 +145,9 @@ TABLE: tuple[Feature, ...] = (
     Feature("card", "mean", "30d", MINOR, "the card's mean amount within 30 days is unusual"),
     Feature("card", "amount_over_mean", "7d", "ratio", "the amount is {value} times the card's mean of a week"),
     Feature("card", "amount_over_mean", "30d", "ratio", "the amount is {value} times the card's mean of 30 days"),
-    Feature("card", "amount_zscore", "30d", "standard deviations", "the amount is {value} deviations above the card's mean"),
+    Feature(
+        "card", "amount_zscore", "30d", "standard deviations", "the amount is {value} deviations above the card's mean"
+    ),
     Feature("card", "seconds_since_last", None, "seconds", "{value} seconds since the card's last transaction"),
     Feature("card", "seconds_since_first", None, "seconds", "the card was first seen {value} seconds ago"),
     Feature("terminal", "count", "1d", "transactions", "{value} transactions at this terminal on the day before"),
@@ -195,4 +201,10 @@ def in_words(name: str, value: float | None) -> str:
     feature = BY_NAME.get(name)
     if feature is None:
         return name
-    return feature.phrase.format(value="unknown" if value is None else f"{value:,.4g}" if value < 1000 else f"{value:,.0f}")
+    return feature.phrase.format(value=_readable(value))
+
+
+def _readable(value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

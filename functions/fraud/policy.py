@@ -10,7 +10,7 @@ The policy document is the customer's: small, declarative, versioned with the co
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Literal
@@ -184,7 +184,7 @@ class _Facts:
         return found
 
 
-def _matching(rules: Iterable[Rule], facts: _Facts) -> Iterable[Rule]:
+def _matching(rules: Iterable[Rule], facts: _Facts) -> Iterator[Rule]:
     return (rule for rule in rules if all(_holds(condition, facts) for condition in rule.when))
 
 

@@ -47,14 +47,11 @@ class Cancellation:
     """Why a transaction was cancelled, nothing of it having been written.
 
     Args:
-        decided: transaction_id → payload hash of the decision that already stands.
-        moved: keys of cards whose version is no longer the one expected.
-        contended: keys of cards met by another transaction or by throttling at the same moment.
+        decided: transaction_id → payload hash of the decision that already stands. Empty when only a card had moved,
+            or another transaction or a throttle was met: then everything is worth another round.
     """
 
     decided: Mapping[str, str]
-    moved: frozenset[str]
-    contended: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +104,11 @@ class DecisionLog(Protocol):
 class Scorer(Protocol):
     """Asks a model for scores."""
 
-    def score(self, model: ServedModel, rows: Sequence[Sequence[float | None]]) -> list[Score]:
-        """One score per row, in order.
+    def score(self, model: ServedModel, rows: Sequence[Sequence[float | None]]) -> list[Score | None]:
+        """One answer per row, in order; None for a row the model could not read.
 
         Raises:
-            ModelUnavailable: no answer in time, or not one valid score for every row.
+            ModelUnavailable: no answer in time, or an answer that cannot be believed as a whole.
         """
         ...
 

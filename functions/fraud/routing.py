@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 BASIS_POINTS = 10_000
 BUCKETS = 128

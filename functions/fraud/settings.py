@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 from fraud.errors import InvalidSettings
+
+MOST_DAYS = 3650
 
 
 @dataclass(frozen=True, slots=True)
 class ScoringSettings:
-    """Environment of `score_transactions`."""
+    """Environment of `score_transactions`; a field is read from the variable of its name in capitals."""
 
     entity_table: str
     decision_table: str
@@ -18,22 +21,6 @@ class ScoringSettings:
     quarantine_bucket: str
     decision_retention_days: int
     entity_retention_days: int
-
-    @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> ScoringSettings:
-        """Read and check.
-
-        Raises:
-            InvalidSettings: names the variable.
-        """
-        return cls(
-            entity_table=_text(env, "ENTITY_TABLE"),
-            decision_table=_text(env, "DECISION_TABLE"),
-            rollout_table=_text(env, "ROLLOUT_TABLE"),
-            quarantine_bucket=_text(env, "QUARANTINE_BUCKET"),
-            decision_retention_days=_days(env, "DECISION_RETENTION_DAYS"),
-            entity_retention_days=_days(env, "ENTITY_RETENTION_DAYS"),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +35,6 @@ class ProjectionSettings:
     event_bus: str
     entity_retention_days: int
 
-    @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> ProjectionSettings:
-        """Read and check.
-
-        Raises:
-            InvalidSettings: names the variable.
-        """
-        return cls(
-            entity_table=_text(env, "ENTITY_TABLE"),
-            decision_table=_text(env, "DECISION_TABLE"),
-            rollout_table=_text(env, "ROLLOUT_TABLE"),
-            decision_archive_stream=_text(env, "DECISION_ARCHIVE_STREAM"),
-            label_archive_stream=_text(env, "LABEL_ARCHIVE_STREAM"),
-            event_bus=_text(env, "EVENT_BUS"),
-            entity_retention_days=_days(env, "ENTITY_RETENTION_DAYS"),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class LabellingSettings:
@@ -76,20 +46,21 @@ class LabellingSettings:
     quarantine_bucket: str
     entity_retention_days: int
 
-    @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> LabellingSettings:
-        """Read and check.
 
-        Raises:
-            InvalidSettings: names the variable.
-        """
-        return cls(
-            entity_table=_text(env, "ENTITY_TABLE"),
-            decision_table=_text(env, "DECISION_TABLE"),
-            label_archive_stream=_text(env, "LABEL_ARCHIVE_STREAM"),
-            quarantine_bucket=_text(env, "QUARANTINE_BUCKET"),
-            entity_retention_days=_days(env, "ENTITY_RETENTION_DAYS"),
-        )
+Settings = TypeVar("Settings", ScoringSettings, ProjectionSettings, LabellingSettings)
+
+
+def from_env(kind: type[Settings], env: Mapping[str, str]) -> Settings:
+    """Read and check every variable that a function needs.
+
+    Raises:
+        InvalidSettings: names the variable.
+    """
+    values: dict[str, Any] = {
+        field.name: _days(env, field.name.upper()) if field.name.endswith("_days") else _text(env, field.name.upper())
+        for field in fields(kind)
+    }
+    return kind(**values)
 
 
 def _text(env: Mapping[str, str], name: str) -> str:
@@ -101,6 +72,6 @@ def _text(env: Mapping[str, str], name: str) -> str:
 
 def _days(env: Mapping[str, str], name: str) -> int:
     value = _text(env, name)
-    if not value.isdecimal() or not 1 <= int(value) <= 3650:
-        raise InvalidSettings(f"{name} must be a number of days between 1 and 3650")
+    if not value.isdecimal() or not 1 <= int(value) <= MOST_DAYS:
+        raise InvalidSettings(f"{name} must be a number of days between 1 and {MOST_DAYS}")
     return int(value)

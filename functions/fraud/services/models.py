@@ -79,12 +79,13 @@ class Models:
             scores, call = self._ask(routing.slots, slot, [rows[i] for i in waiting], deadline)
             calls += [call] if call else []
             for i, score in zip(waiting, scores, strict=False):
-                answers[i] = Answer(answers[i].slot, slot, routing.slots[slot], score)
+                if score is not None:
+                    answers[i] = Answer(answers[i].slot, slot, routing.slots[slot], score)
         return answers, calls
 
     def _ask(
         self, slots: Mapping[str, ServedModel], slot: str, rows: Sequence[Row], deadline: Deadline
-    ) -> tuple[list[Score], Call | None]:
+    ) -> tuple[list[Score | None], Call | None]:
         """Scores for the rows, or none at all."""
         model = slots.get(slot)
         if not rows or model is None or not deadline.allows(self.call_budget + self.reserve):
@@ -97,7 +98,7 @@ class Models:
         breaker.succeeded() if scores else breaker.failed()
         return scores, Call(slot, len(rows), self.monotonic() - started, failed=not scores)
 
-    def _scores(self, model: ServedModel, rows: Sequence[Row]) -> list[Score]:
+    def _scores(self, model: ServedModel, rows: Sequence[Row]) -> list[Score | None]:
         if features.contract_hash(model.contract) != model.contract_hash:
             return []
         try:

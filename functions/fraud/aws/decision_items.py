@@ -1,0 +1,69 @@
+"""A decision as a DynamoDB item."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fraud import features
+from fraud.aws.dynamodb import Item, number, strings, text
+from fraud.decision import Action, Decision
+from fraud.entities import DAY
+from fraud.transaction import rfc3339
+
+CONTRACT = features.contract_hash(features.NAMES)
+"""Names and order of everything the code computes; the log holds all of it, not just what the model read."""
+OPEN = "open"
+NO_SLOT = "none"
+
+
+def encode(decision: Decision, retention_days: int) -> Item:
+    """The item; absent attributes mean none, so that sparse indexes stay sparse."""
+    item = _transaction(decision) | {
+        "decided_at": text(rfc3339(decision.decided_at)),
+        "action": text(decision.action.value),
+        "reasons": strings(decision.reasons),
+        "features": text(features_text(decision)),
+        "contract": text(CONTRACT),
+        "slot": text(decision.slot or NO_SLOT),
+        "served_by": text(decision.served_by),
+        "epoch": number(decision.epoch),
+        "policy_version": text(decision.policy_version),
+        "payload_hash": text(decision.accepted.payload_hash),
+        "degraded": {"BOOL": decision.degraded},
+        "expires_at": number(int(decision.decided_at) + retention_days * DAY),
+    }
+    return item | _optional(decision)
+
+
+def _transaction(decision: Decision) -> Item:
+    transaction = decision.accepted.transaction
+    optional = {"channel": transaction.channel, "country": transaction.country}
+    optional["merchant_category"] = transaction.merchant_category
+    return {
+        "transaction_id": text(transaction.transaction_id),
+        "card_token": text(transaction.card_token),
+        "terminal_id": text(transaction.terminal_id),
+        "occurred_at": text(rfc3339(transaction.occurred_at.timestamp())),
+        "arrived_at": text(rfc3339(decision.accepted.arrived_at)),
+        "amount_minor": number(transaction.amount_minor),
+        "currency": text(transaction.currency),
+        **{name: text(value) for name, value in optional.items() if value is not None},
+    }
+
+
+def _optional(decision: Decision) -> Item:
+    item: Item = {}
+    if decision.score is not None:
+        item["score"] = number(round(decision.score, 6))
+    if decision.model_package is not None:
+        item["model_package"] = text(decision.model_package)
+    if decision.accepted.flags:
+        item["flags"] = strings(decision.accepted.flags)
+    if decision.action is Action.REVIEW:
+        item["review_queue"] = text(OPEN)
+    return item
+
+
+def features_text(decision: Decision) -> str:
+    """Features as a compact JSON object, name → value or null."""
+    return msgspec.json.encode(dict(zip(features.NAMES, decision.features, strict=True))).decode()

@@ -1,0 +1,33 @@
+"""The attribute values that every DynamoDB item is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Item = dict[str, Any]
+"""An item in DynamoDB's own notation: {"name": {"S": "text"}}."""
+
+
+def text(value: str) -> Item:
+    """A string attribute."""
+    return {"S": value}
+
+
+def number(value: float) -> Item:
+    """A number attribute."""
+    return {"N": str(value)}
+
+
+def strings(values: tuple[str, ...]) -> Item:
+    """A list of strings."""
+    return {"L": [{"S": value} for value in values]}
+
+
+def texts_of(attribute: Item) -> tuple[str, ...]:
+    """The strings of a list attribute."""
+    return tuple(each["S"] for each in attribute.get("L", []))
+
+
+def is_expired(item: Item, now: float) -> bool:
+    """Whether time to live has passed; DynamoDB deletes such items days later."""
+    return "expires_at" in item and float(item["expires_at"]["N"]) <= now

@@ -1,0 +1,60 @@
+"""CloudWatch metrics in the embedded metric format: a few lines a batch, whatever its size."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from fraud.decision import Action, Decision
+from fraud.services.models import Call
+from fraud.services.scoring import BatchReport
+
+ACTION_METRICS = {Action.APPROVE: "Approved", Action.REVIEW: "SentToReview", Action.BLOCK: "Blocked"}
+MOST_VALUES = 100
+"""Values one metric may carry in one line of the format."""
+
+
+def publish_scoring(report: BatchReport, seconds: float) -> None:
+    """Metrics of a scored batch: per slot, and for the batch as a whole."""
+    for slot in sorted({decision.served_by for decision in report.decided} | {call.slot for call in report.calls}):
+        _publish_slot(slot, report.decided, report.calls)
+    metrics = EphemeralMetrics()
+    metrics.add_metric("ScoringDuration", MetricUnit.Milliseconds, round(seconds * 1000, 3))
+    metrics.add_metric("Repeated", MetricUnit.Count, report.repeated)
+    metrics.add_metric("Quarantined", MetricUnit.Count, len(report.rejected))
+    metrics.add_metric("ToBeDeliveredAgain", MetricUnit.Count, len(report.failed))
+    metrics.add_metric("CancelledTransactions", MetricUnit.Count, report.cancelled)
+    for decision in report.decided[:MOST_VALUES]:
+        latency = max(decision.decided_at - decision.accepted.arrived_at, 0.0)
+        metrics.add_metric("DecisionLatency", MetricUnit.Milliseconds, round(latency * 1000, 3))
+    metrics.flush_metrics()
+
+
+def _publish_slot(slot: str, decided: Iterable[Decision], calls: Iterable[Call]) -> None:
+    served = [decision for decision in decided if decision.served_by == slot]
+    actions = Counter(decision.action for decision in served)
+    metrics = EphemeralMetrics()
+    metrics.add_dimension("Slot", slot)
+    metrics.add_metric("Decisions", MetricUnit.Count, len(served))
+    metrics.add_metric("Degraded", MetricUnit.Count, sum(decision.degraded for decision in served))
+    for action, name in ACTION_METRICS.items():
+        metrics.add_metric(name, MetricUnit.Count, actions[action])
+    for call in calls:
+        if call.slot == slot:
+            metrics.add_metric("ModelFailures", MetricUnit.Count, int(call.failed))
+            metrics.add_metric("ModelCallDuration", MetricUnit.Milliseconds, round(call.seconds * 1000, 3))
+    metrics.flush_metrics()
+
+
+def summary(report: BatchReport) -> dict[str, Any]:
+    """Counts for the one log line of a batch; ids of transactions are not among them."""
+    return {
+        "decided": len(report.decided),
+        "degraded": sum(decision.degraded for decision in report.decided),
+        "repeated": report.repeated,
+        "quarantined": dict(Counter(report.rejected)),
+        "to_be_delivered_again": len(report.failed),
+    }

@@ -1,0 +1,46 @@
+"""Lambda: score a batch of the transaction stream."""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from fraud import bootstrap
+from fraud.aws import metrics
+from fraud.deadline import Deadline
+from fraud.intake import StreamRecord
+
+logger = Logger()
+scoring = cache(bootstrap.scoring)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dict[str, str]]]:
+    """Decide every record; report only what must be delivered again, lowest sequence number first."""
+    deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000)
+    started = deadline.remaining()
+    report = scoring().score_batch([_record(each["kinesis"]) for each in event["Records"]], deadline)
+    metrics.publish_scoring(report, started - deadline.remaining())
+    logger.info("batch scored", extra=metrics.summary(report))
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in report.failed]}
+
+
+def _record(kinesis: dict[str, Any]) -> StreamRecord:
+    return StreamRecord(
+        sequence_number=kinesis["sequenceNumber"],
+        partition_key=kinesis["partitionKey"],
+        arrived_at=float(kinesis["approximateArrivalTimestamp"]),
+        payload=_payload(kinesis["data"]),
+    )
+
+
+def _payload(data: str) -> bytes:
+    """The bytes that were put; what is not base64 goes on as it is, to be rejected like any other bad record."""
+    try:
+        return base64.b64decode(data, validate=True)
+    except ValueError:
+        return data.encode()
