@@ -1,0 +1,196 @@
+"""Training sets from history: every row as the model would have seen it at that moment, and what became known since.
+
+History goes through the very functions that serve online, in the order (occurred_at, transaction_id); a label counts
+from the moment it was known. It is therefore the reference that any faster implementation must equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fraud import entities, features, windows
+from fraud.windows import EntityState
+
+MATURITY = timedelta(days=7)
+"""Age at which a transaction without a label counts as genuine: by then a chargeback would have come."""
+_ROWS_AT_A_TIME = 4096
+
+Progress = Callable[[int, int], None]
+"""Called with rows done and rows in all."""
+Seconds = npt.NDArray[np.int64]
+
+
+class PastEvent(NamedTuple):
+    """What features read of a transaction."""
+
+    at: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Features and outcomes, one row per transaction, in the order they were folded.
+
+    Args:
+        names: of the features, in the order of the columns.
+        features: NaN where a value is not known.
+        target: whether the newest label known at `as_of` says fraud.
+        mature: old enough at `as_of` for the target to be trusted. Younger rows stay out even when they have a label:
+            a recent week would otherwise show its frauds without its genuine rows.
+        transaction_ids: of the rows.
+        occurred_at: event time, whole seconds since 1970.
+        cards, terminals: state after all of history, by card token and by terminal.
+    """
+
+    names: tuple[str, ...]
+    features: npt.NDArray[np.float32]
+    target: npt.NDArray[np.bool_]
+    mature: npt.NDArray[np.bool_]
+    transaction_ids: list[str]
+    occurred_at: Seconds
+    cards: dict[str, EntityState] = field(repr=False)
+    terminals: dict[str, EntityState] = field(repr=False)
+
+    def training_table(self) -> pa.Table:
+        """The mature rows as the training job reads them: features, `is_fraud`, and the columns that say which row."""
+        columns: dict[str, object] = {name: self.features[self.mature, i] for i, name in enumerate(self.names)}
+        columns["is_fraud"] = self.target[self.mature]
+        columns["occurred_at"] = self.occurred_at[self.mature]
+        columns["transaction_id"] = pa.array(self.transaction_ids).filter(pa.array(self.mature))
+        return pa.table(columns)
+
+
+def assemble(
+    transactions: pa.Table,
+    labels: pa.Table,
+    as_of: datetime,
+    maturity: timedelta = MATURITY,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Fold history and labels in the order they happened and became known.
+
+    Args:
+        transactions: columns of the transaction event; `occurred_at` as a timestamp.
+        labels: columns of the label event; labels of unknown transactions are left out.
+        as_of: labels that became known later are not looked at.
+    """
+    ordered = transactions.sort_by([("occurred_at", "ascending"), ("transaction_id", "ascending")])
+    known = _known_labels(ordered, labels, as_of)
+    history = _History(ordered["card_token"].to_pylist(), ordered["terminal_id"].to_pylist())
+    at, amounts = _seconds(ordered["occurred_at"]), ordered["amount_minor"].to_pylist()
+    matrix = np.empty((ordered.num_rows, len(features.NAMES)), dtype=np.float32)
+    for start in range(0, ordered.num_rows, _ROWS_AT_A_TIME):
+        end = min(start + _ROWS_AT_A_TIME, ordered.num_rows)
+        events = map(PastEvent, at[start:end].tolist(), amounts[start:end])
+        # numpy reads None as NaN
+        matrix[start:end] = np.array(list(history.fold(start, events, known)), dtype=np.float32)
+        if progress is not None:
+            progress(end, ordered.num_rows)
+    history.learn_until(None, known)
+    return Dataset(
+        names=features.NAMES,
+        features=matrix,
+        target=history.outcomes(),
+        mature=at <= int((as_of - maturity).timestamp()),
+        transaction_ids=ordered["transaction_id"].to_pylist(),
+        occurred_at=at,
+        cards=history.cards,
+        terminals=history.terminals,
+    )
+
+
+class _Known(NamedTuple):
+    """A label: when it took effect, when it was given, for which row, and what it says."""
+
+    effective_at: int
+    labelled_at: int
+    row: int
+    is_fraud: bool
+
+
+class _Labels:
+    """Labels in the order they take effect, taken up to a moment at a time."""
+
+    def __init__(self, labels: list[_Known]) -> None:
+        self._labels = labels
+        self._next = 0
+
+    def until(self, at: int | None) -> Iterator[_Known]:
+        """Those not yet taken that were in effect at `at`; all of them for None."""
+        while self._next < len(self._labels) and (at is None or self._labels[self._next].effective_at <= at):
+            self._next += 1
+            yield self._labels[self._next - 1]
+
+
+def _known_labels(ordered: pa.Table, labels: pa.Table, as_of: datetime) -> _Labels:
+    known = labels.filter(pc.less_equal(labels["labelled_at"], pa.scalar(as_of, labels["labelled_at"].type)))
+    rows = pc.index_in(known["transaction_id"], value_set=ordered["transaction_id"])
+    known, rows = known.filter(pc.is_valid(rows)), rows.drop_null().to_numpy()
+    labelled_at = _seconds(known["labelled_at"])
+    # A label that comes before its transaction waits for it.
+    effective_at = np.maximum(labelled_at, _seconds(ordered["occurred_at"])[rows])
+    columns = (effective_at.tolist(), labelled_at.tolist(), rows.tolist(), known["is_fraud"].to_pylist())
+    return _Labels(sorted(map(_Known, *columns)))
+
+
+class _History:
+    """The state of every entity as history goes by."""
+
+    def __init__(self, card_of: list[str], terminal_of: list[str]) -> None:
+        self.cards: dict[str, EntityState] = {}
+        self.terminals: dict[str, EntityState] = {}
+        self._card_of = card_of
+        self._terminal_of = terminal_of
+        self._label_of: dict[int, _Known] = {}
+
+    def fold(self, first_row: int, events: Iterator[PastEvent], known: _Labels) -> Iterator[list[float | None]]:
+        """The features of each event as they were just before it."""
+        for row, event in enumerate(events, first_row):
+            self.learn_until(event.at, known)
+            yield self._step(self._card_of[row], self._terminal_of[row], event)
+
+    def _step(self, card_token: str, terminal_id: str, event: PastEvent) -> list[float | None]:
+        card = self.cards.get(card_token, _NEW_CARD)
+        terminal = self.terminals.get(terminal_id, _NEW_TERMINAL)
+        self.cards[card_token] = entities.spend(card, event.at, event.amount_minor)
+        self.terminals[terminal_id] = entities.visit(terminal, event.at)
+        return features.values(event, card, terminal)
+
+    def learn_until(self, at: int | None, known: _Labels) -> None:
+        """Tell terminals of the frauds that became known; the label given last stands."""
+        for label in known.until(at):
+            before = self._label_of.get(label.row)
+            if before is not None and before.labelled_at > label.labelled_at:
+                continue
+            self._label_of[label.row] = label
+            change = int(label.is_fraud) - int(before is not None and before.is_fraud)
+            if change:
+                terminal_id = self._terminal_of[label.row]
+                terminal = self.terminals.get(terminal_id, _NEW_TERMINAL)
+                self.terminals[terminal_id] = entities.report_fraud(terminal, label.labelled_at, change)
+
+    def outcomes(self) -> npt.NDArray[np.bool_]:
+        """Whether each row is known to be fraud."""
+        target = np.zeros(len(self._card_of), dtype=np.bool_)
+        for row, label in self._label_of.items():
+            target[row] = label.is_fraud
+        return target
+
+
+_NEW_CARD = windows.empty(entities.CARD)
+_NEW_TERMINAL = windows.empty(entities.TERMINAL)
+
+
+def _seconds(times: pa.ChunkedArray) -> Seconds:
+    """Whole seconds since 1970, as the event parser counts them."""
+    micros = times.cast(pa.timestamp("us", tz=times.type.tz or str(UTC))).cast(pa.int64()).to_numpy()
+    seconds: Seconds = micros // 1_000_000
+    return seconds
