@@ -1,0 +1,93 @@
+# Every target sets itself up; Python 3.11, pip and make are enough to begin with.
+
+PYTHON := $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam
+EXPORT := $(BIN)/uv export --quiet --frozen --no-dev --no-emit-project
+
+# $(call check,what,command) says in one line whether the command succeeds, and what it said if not.
+check = @out=$$($(2) 2>&1) && echo "ok      $(1)" || { printf '%s\n%s\n' "FAILED  $(1)" "$$out"; exit 1; }
+
+.PHONY: setup demo test check build lock clean
+.DEFAULT_GOAL := setup
+
+setup: .venv/.synced
+	@:
+
+.venv/.synced: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed on the PATH")'
+	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv==$(UV_VERSION); }
+	@$(BIN)/uv sync --quiet --frozen --inexact
+	@touch $@
+
+.venv-sam/.synced: .venv/.synced
+	@UV_PROJECT_ENVIRONMENT=.venv-sam $(BIN)/uv sync --quiet --frozen --only-group sam --python $(BIN)/python
+	@touch $@
+
+demo: setup
+	@$(BIN)/fraud demo
+
+test: setup
+	@$(BIN)/python -m pytest
+
+# --- The artefact: what `sam build` makes for each function, made once ---------------------------------------------------
+
+SHIPPED := $(shell find functions -type f -not -name '*.pyc')
+
+build: build/.functions
+	@:
+
+build/.functions: .venv/.synced $(SHIPPED)
+	@rm -rf build/functions && mkdir -p build
+	@cp -R functions build/functions && find build/functions -name __pycache__ -prune -exec rm -rf {} +
+	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --only-binary :all: --python $(BIN)/python \
+	  --target build/functions --requirement functions/requirements.txt
+	@touch $@
+
+# --- Checks ---------------------------------------------------------------------------------------------------------------
+
+CHECKS := lint format types imports lock-file requirements sam-validate cfn-lint handlers
+
+.PHONY: $(CHECKS:%=check-%)
+
+# Two at a time, and all of them although one fails.
+check: .venv/.synced .venv-sam/.synced build/.functions
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 $(CHECKS:%=check-%)
+
+check-lint: setup
+	$(call check,ruff check,$(BIN)/ruff check --quiet .)
+
+check-format: setup
+	$(call check,ruff format,$(BIN)/ruff format --quiet --diff .)
+
+check-types: setup
+	$(call check,mypy --strict,$(BIN)/mypy)
+
+check-imports: setup
+	$(call check,import-linter,$(BIN)/lint-imports --no-cache)
+
+check-lock-file: setup
+	$(call check,uv.lock agrees with pyproject.toml,$(BIN)/uv lock --check)
+
+check-requirements: setup
+	$(call check,functions/requirements.txt agrees with uv.lock,$(EXPORT) | diff functions/requirements.txt -)
+
+check-sam-validate: .venv-sam/.synced
+	$(call check,sam validate --lint,$(SAM) validate --lint)
+
+check-cfn-lint: setup
+	$(call check,cfn-lint on the translated template,$(BIN)/python -m checks.translation build/translated.json && \
+	  $(BIN)/cfn-lint build/translated.json)
+
+check-handlers: build/.functions
+	$(call check,handlers import from the artefact alone,$(BIN)/python -m checks.artefact build/functions)
+
+# --- Upkeep ---------------------------------------------------------------------------------------------------------------
+
+lock: setup
+	@$(BIN)/uv lock --quiet && $(EXPORT) > functions/requirements.txt
+
+clean:
+	@rm -rf build .aws-sam .venv .venv-sam .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Checks that no linter offers; each is run by `make check`."""

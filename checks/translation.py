@@ -1,0 +1,48 @@
+"""What CloudFormation gets to see: the template after the SAM transform.
+
+`python -m checks.translation FILE` writes it as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+TEMPLATE = Path(__file__).parent.parent / "template.yaml"
+
+
+class NoManagedPolicies:
+    """Stands in for IAM's list of managed policies, which the template uses none of."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+def read_template() -> dict[str, Any]:
+    """The template as written, its short intrinsics spelled out."""
+    template: dict[str, Any] = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
+    return template
+
+
+def translate() -> dict[str, Any]:
+    """The template as deployed; the code stands where `sam package` would have put it."""
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the transform asks for one, and decides nothing by it
+    template = read_template()
+    template["Globals"]["Function"]["CodeUri"] = "s3://packaged-by-sam/functions.zip"
+    translated: dict[str, Any] = transform(template, {}, NoManagedPolicies())
+    return translated
+
+
+def main(target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(translate(), indent=2), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
