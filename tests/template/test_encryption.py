@@ -1,0 +1,79 @@
+"""The customer's own key encrypts whatever is at rest."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+DATA_KEY = {"Fn::GetAtt": ["DataKey", "Arn"]}
+
+KEY_OF = {
+    "AWS::DynamoDB::Table": ["SSESpecification.KMSMasterKeyId"],
+    "AWS::Events::EventBus": ["KmsKeyIdentifier"],
+    "AWS::Kinesis::Stream": ["StreamEncryption.KeyId"],
+    "AWS::KinesisFirehose::DeliveryStream": [
+        "DeliveryStreamEncryptionConfigurationInput.KeyARN",
+        "ExtendedS3DestinationConfiguration.EncryptionConfiguration.KMSEncryptionConfig.AWSKMSKeyARN",
+    ],
+    "AWS::Lambda::Function": ["KmsKeyArn"],
+    "AWS::Logs::LogGroup": ["KmsKeyId"],
+    "AWS::S3::Bucket": [
+        "BucketEncryption.ServerSideEncryptionConfiguration.0.ServerSideEncryptionByDefault.KMSMasterKeyID"
+    ],
+    "AWS::SQS::Queue": ["KmsMasterKeyId"],
+}
+
+NOTHING_AT_REST = {
+    "AWS::IAM::Role",
+    "AWS::KMS::Alias",
+    "AWS::KMS::Key",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Logs::LogStream",
+    "AWS::S3::BucketPolicy",
+    "AWS::SQS::QueuePolicy",
+    "AWS::SageMaker::ModelPackageGroup",
+}
+
+
+def at(properties: Any, path: str) -> Any:
+    return reduce(
+        lambda value, step: value[int(step)] if step.isdigit() else value.get(step, {}), path.split("."), properties
+    )
+
+
+def test_every_resource_that_keeps_data_names_the_data_key(template: dict[str, Any]) -> None:
+    keys = {
+        f"{name}.{path}": at(resource["Properties"], path)
+        for name, resource in template["Resources"].items()
+        for path in KEY_OF.get(resource["Type"], [])
+    }
+    assert len(keys) > len(KEY_OF)
+    assert {path: key for path, key in keys.items() if key != DATA_KEY} == {}
+
+
+def test_every_type_of_resource_is_known_to_keep_data_or_not(template: dict[str, Any]) -> None:
+    kinds = {resource["Type"] for resource in template["Resources"].values()}
+    assert kinds - set(KEY_OF) - NOTHING_AT_REST == set()
+
+
+def test_the_data_key_rotates_and_admits_only_this_account_and_these_services(template: dict[str, Any]) -> None:
+    key = template["Resources"]["DataKey"]["Properties"]
+    assert key["EnableKeyRotation"] is True
+    certain = [each for each in key["KeyPolicy"]["Statement"] if "Fn::If" not in each]
+    assert [each["Principal"] for each in certain] == [
+        {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}},
+        {"Service": {"Fn::Sub": "logs.${AWS::Region}.${AWS::URLSuffix}"}},
+        {"Service": "events.amazonaws.com"},
+        {"Service": "events.amazonaws.com"},
+    ]
+    assert all("Condition" in each for each in certain if "Service" in each["Principal"])
+
+
+def test_an_administrator_of_the_data_key_cannot_use_it(template: dict[str, Any]) -> None:
+    (optional,) = [
+        each for each in template["Resources"]["DataKey"]["Properties"]["KeyPolicy"]["Statement"] if "Fn::If" in each
+    ]
+    condition, statement, otherwise = optional["Fn::If"]
+    assert condition == "HasKeyAdministrator" and otherwise == {"Ref": "AWS::NoValue"}
+    forbidden = ("Decrypt", "Encrypt", "GenerateDataKey", "CreateGrant", "*")
+    assert [action for action in statement["Action"] if any(word in action for word in forbidden)] == []

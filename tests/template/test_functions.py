@@ -1,0 +1,95 @@
+"""The functions, their environment and their handlers."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FUNCTIONS = Path(__file__).parents[2] / "functions"
+
+POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+TABLES = {"ENTITY_TABLE", "DECISION_TABLE"}
+
+ENVIRONMENT = {
+    "score_transactions": POWERTOOLS
+    | TABLES
+    | {"ROLLOUT_TABLE", "QUARANTINE_BUCKET", "DECISION_RETENTION_DAYS", "ENTITY_RETENTION_DAYS"},
+    "project_decisions": POWERTOOLS
+    | TABLES
+    | {"ROLLOUT_TABLE", "DECISION_ARCHIVE_STREAM", "LABEL_ARCHIVE_STREAM", "EVENT_BUS", "ENTITY_RETENTION_DAYS"},
+    "record_labels": POWERTOOLS | TABLES | {"LABEL_ARCHIVE_STREAM", "QUARANTINE_BUCKET", "ENTITY_RETENTION_DAYS"},
+}
+
+HANDLERS = sorted(ENVIRONMENT)
+
+
+@pytest.fixture
+def functions(of_type: Callable[[str], dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """The functions' properties, by the module of their handler."""
+    found = [each["Properties"] for each in of_type("AWS::Lambda::Function").values()]
+    return {each["Handler"].removesuffix(".handler"): each for each in found}
+
+
+def test_every_function_is_known_here(functions: dict[str, dict[str, Any]]) -> None:
+    assert sorted(functions) == HANDLERS
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_the_environment_is_what_the_settings_read_and_no_more(
+    functions: dict[str, dict[str, Any]], handler: str
+) -> None:
+    variables = functions[handler]["Environment"]["Variables"]
+    assert set(variables) == ENVIRONMENT[handler]
+    assert variables["POWERTOOLS_SERVICE_NAME"] == handler
+    assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "FraudDetection"
+
+
+def test_functions_run_on_the_python_that_the_tests_run_on(functions: dict[str, dict[str, Any]]) -> None:
+    assert {each["Runtime"] for each in functions.values()} == {"python3.11"}
+    assert {tuple(each["Architectures"]) for each in functions.values()} == {("x86_64",)}
+
+
+def test_scoring_has_a_whole_core(functions: dict[str, dict[str, Any]]) -> None:
+    assert functions["score_transactions"]["MemorySize"] == 1769
+
+
+def test_no_function_reserves_concurrency_of_the_account(functions: dict[str, dict[str, Any]]) -> None:
+    assert [name for name, each in functions.items() if "ReservedConcurrentExecutions" in each] == []
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_handler_is_a_file_that_defines_it(handler: str) -> None:
+    module = ast.parse((FUNCTIONS / f"{handler}.py").read_text(encoding="utf-8"))
+    defined = {each.name for each in module.body if isinstance(each, ast.FunctionDef)}
+    assigned = {
+        target.id
+        for each in module.body
+        if isinstance(each, ast.Assign)
+        for target in each.targets
+        if isinstance(target, ast.Name)
+    }
+    assert "handler" in defined | assigned
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_handler_fits_on_a_page(handler: str) -> None:
+    assert len((FUNCTIONS / f"{handler}.py").read_text(encoding="utf-8").splitlines()) <= 40
+
+
+def imported(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_handler_reaches_the_cloud_only_through_bootstrap(handler: str) -> None:
+    """import-linter analyses packages only, and a handler is a single module."""
+    module = ast.parse((FUNCTIONS / f"{handler}.py").read_text(encoding="utf-8"))
+    assert [name for name in imported(module) if name.startswith(("boto", "fraud.aws"))] == []

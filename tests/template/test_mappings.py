@@ -1,0 +1,76 @@
+"""Event source mappings lose nothing, and hold nothing up for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Mappings = dict[str, dict[str, Any]]
+STREAM_RETENTION = {"TransactionStream": 168 * 3600, "DecisionTable": 24 * 3600}
+
+
+@pytest.fixture
+def mappings(of_type: Callable[[str], Mappings]) -> Mappings:
+    found = of_type("AWS::Lambda::EventSourceMapping")
+    return {name: mapping["Properties"] for name, mapping in found.items()}
+
+
+@pytest.fixture
+def on_streams(mappings: Mappings) -> Mappings:
+    """Mappings on streams, by the stream's logical id."""
+    by_source = {each["EventSourceArn"]["Fn::GetAtt"][0]: each for each in mappings.values()}
+    assert set(by_source) == {"TransactionStream", "DecisionTable", "LabelQueue"}
+    return {source: each for source, each in by_source.items() if source in STREAM_RETENTION}
+
+
+def test_every_mapping_retries_only_what_failed(mappings: Mappings) -> None:
+    assert [each.get("FunctionResponseTypes") for each in mappings.values()] == [["ReportBatchItemFailures"]] * 3
+
+
+def test_a_stream_is_read_from_its_beginning(on_streams: Mappings) -> None:
+    assert {each["StartingPosition"] for each in on_streams.values()} == {"TRIM_HORIZON"}
+
+
+def test_a_failing_batch_is_bisected_and_retried_within_bounds(on_streams: Mappings) -> None:
+    for each in on_streams.values():
+        assert each["BisectBatchOnFunctionError"] is True
+        assert 1 <= each["MaximumRetryAttempts"] <= 10
+
+
+def test_records_age_out_of_a_mapping_before_they_age_out_of_the_stream(
+    on_streams: Mappings, template: dict[str, Any]
+) -> None:
+    assert template["Resources"]["TransactionStream"]["Properties"]["RetentionPeriodHours"] == 168
+    for source, each in on_streams.items():
+        assert 3600 <= each["MaximumRecordAgeInSeconds"] <= STREAM_RETENTION[source] / 2
+
+
+def test_what_was_given_up_goes_to_the_quarantine_in_full(on_streams: Mappings) -> None:
+    for each in on_streams.values():
+        assert each["DestinationConfig"] == {"OnFailure": {"Destination": {"Fn::GetAtt": ["QuarantineBucket", "Arn"]}}}
+
+
+def test_transactions_are_not_filtered_since_a_filter_drops_what_is_not_json(on_streams: Mappings) -> None:
+    assert "FilterCriteria" not in on_streams["TransactionStream"]
+
+
+def test_a_card_has_one_writer(on_streams: Mappings) -> None:
+    assert on_streams["TransactionStream"]["ParallelizationFactor"] == 1
+
+
+def test_only_new_decisions_are_projected(on_streams: Mappings) -> None:
+    criteria = on_streams["DecisionTable"]["FilterCriteria"]
+    assert criteria == {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
+
+
+def test_a_label_that_keeps_failing_goes_to_the_dead_letter_queue(template: dict[str, Any]) -> None:
+    redrive = template["Resources"]["LabelQueue"]["Properties"]["RedrivePolicy"]
+    assert redrive == {"deadLetterTargetArn": {"Fn::GetAtt": ["LabelDeadLetterQueue", "Arn"]}, "maxReceiveCount": 5}
+    assert template["Resources"]["LabelDeadLetterQueue"]["Properties"]["MessageRetentionPeriod"] == 14 * 86400
+
+
+def test_labels_stay_invisible_for_six_times_the_consumers_timeout(template: dict[str, Any]) -> None:
+    timeout = template["Resources"]["RecordLabelsFunction"]["Properties"]["Timeout"]
+    assert template["Resources"]["LabelQueue"]["Properties"]["VisibilityTimeout"] >= 6 * timeout
