@@ -16,6 +16,7 @@ class Breaker:
         clock: monotonic seconds.
         threshold: consecutive failures that open it.
         cooldown: seconds until one call is let through as a probe.
+
     """
 
     clock: Callable[[], float]

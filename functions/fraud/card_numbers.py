@@ -8,10 +8,16 @@ the digits do not hide it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 MASK = "[PAN]"
 
-_CANDIDATE = re.compile(r"(?<![0-9])[2-6](?:[ -]?[0-9]){12,18}(?![0-9])")
+_LONG_RUN = re.compile(r"(?<![0-9])[2-6](?:[ -]?[0-9]){12}")
+# One pattern per length, each a lookahead: numbers beside a card number, such as a date or an expiry, then cannot hide it
+# by being taken for a part of it.
+_CANDIDATES = tuple(
+    re.compile(rf"(?<![0-9])(?=([2-6](?:[ -]?[0-9]){{{digits - 1}}})(?![0-9]))") for digits in range(13, 20)
+)
 _ISSUED = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
     r"|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}"  # Mastercard
@@ -25,12 +31,25 @@ _ISSUED = re.compile(
 
 def contains(text: str) -> bool:
     """Whether the text holds a card number."""
-    return any(_is_card_number(match.group()) for match in _CANDIDATE.finditer(text))
+    return any(True for _ in _spans(text))
 
 
 def mask(text: str) -> str:
     """The text with every card number replaced by `MASK`."""
-    return _CANDIDATE.sub(lambda match: MASK if _is_card_number(match.group()) else match.group(), text)
+    parts, end = [], 0
+    for start, stop in sorted(_spans(text)):
+        if start >= end:
+            parts += [text[end:start], MASK]
+        end = max(end, stop)
+    return "".join([*parts, text[end:]])
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where card numbers stand; they may overlap."""
+    if _LONG_RUN.search(text) is None:
+        return
+    for candidate in _CANDIDATES:
+        yield from (match.span(1) for match in candidate.finditer(text) if _is_card_number(match[1]))
 
 
 def _is_card_number(text: str) -> bool:

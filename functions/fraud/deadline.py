@@ -12,6 +12,7 @@ class Deadline:
 
     Args:
         remaining: seconds left before the platform ends the invocation.
+
     """
 
     remaining: Callable[[], float]

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-
-from fraud.ports import CardCommit
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 MOST_ACTIONS = 100
 """DynamoDB's limit for TransactWriteItems."""
 
+Commit = TypeVar("Commit")
 
-def pack(commits: Iterable[CardCommit]) -> Iterator[list[CardCommit]]:
-    """Whole card commits, in order, in as few transactions as first-come filling gives.
 
-    Two commits of one card never share a transaction: an item may be written once in each.
+def pack(
+    commits: Iterable[Commit], *, key: Callable[[Commit], str], actions: Callable[[Commit], int]
+) -> Iterator[list[Commit]]:
+    """Whole commits, in order, in as few transactions as first-come filling gives.
+
+    Two commits of one key never share a transaction: an item may be written once in each.
+
+    Args:
+        commits: each of at most 100 actions.
+        key: the entity a commit writes.
+        actions: how many write actions it takes at most.
+
     """
-    pack: list[CardCommit] = []
+    filling: list[Commit] = []
+    taken: set[str] = set()
+    room = MOST_ACTIONS
     for commit in commits:
-        full = sum(each.actions for each in pack) + commit.actions > MOST_ACTIONS
-        if full or any(each.key == commit.key for each in pack):
-            yield pack
-            pack = []
-        pack.append(commit)
-    if pack:
-        yield pack
+        if filling and (actions(commit) > room or key(commit) in taken):
+            yield filling
+            filling, taken, room = [], set(), MOST_ACTIONS
+        filling.append(commit)
+        taken.add(key(commit))
+        room -= actions(commit)
+    if filling:
+        yield filling
 
 
-def cut(rows: int) -> Iterator[slice]:
-    """Slices of a card's rows that each fit a transaction with the card's own state."""
-    step = MOST_ACTIONS - 1
-    return (slice(start, start + step) for start in range(0, rows, step))
+def cut(rows: int, most: int) -> Iterator[slice]:
+    """Slices of at most so many rows."""
+    return (slice(start, start + most) for start in range(0, rows, most))
 
 
 def in_order(ids: Sequence[str], failed: Iterable[str]) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from fraud.decision import Decision, Score
+from fraud.decision import Action, Decision, Score
+from fraud.label import Label
 from fraud.routing import Routing, ServedModel
 from fraud.windows import EntityState
 
@@ -49,6 +50,7 @@ class Cancellation:
     Args:
         decided: transaction_id → payload hash of the decision that already stands. Empty when only a card had moved,
             or another transaction or a throttle was met: then everything is worth another round.
+
     """
 
     decided: Mapping[str, str]
@@ -66,6 +68,7 @@ class Rejected:
         arrived_at: seconds since 1970.
         partition_key: of the stream record; kept as a hash.
         payload: as it came; the adapter masks card numbers before it is written.
+
     """
 
     source: str
@@ -85,6 +88,7 @@ class StateReader(Protocol):
 
         Raises:
             StoreUnavailable: some of it could not be read.
+
         """
         ...
 
@@ -97,6 +101,7 @@ class DecisionLog(Protocol):
 
         Raises:
             StoreUnavailable: not known to be written; writing again is safe.
+
         """
         ...
 
@@ -109,6 +114,7 @@ class Scorer(Protocol):
 
         Raises:
             ModelUnavailable: no answer in time, or an answer that cannot be believed as a whole.
+
         """
         ...
 
@@ -121,5 +127,168 @@ class Quarantine(Protocol):
 
         Raises:
             StoreUnavailable: not stored, so none may be acknowledged.
+
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A decision as the stream of decisions carries it.
+
+    Args:
+        sequence_number: of the stream record.
+        transaction_id: its key.
+        card_token: the card.
+        terminal_id: the terminal.
+        at: event time that features use, seconds since 1970.
+        amount_minor: minor units of the currency.
+        action: approve, review or block.
+        degraded: whether another than the intended model decided.
+        served_by: slot, or `rules`.
+        epoch: of the routing item.
+        document: everything stored, as plain values, for the archive and for subscribers.
+
+    """
+
+    sequence_number: str
+    transaction_id: str
+    card_token: str
+    terminal_id: str
+    at: int
+    amount_minor: int
+    action: Action
+    degraded: bool
+    served_by: str
+    epoch: int
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalCommit:
+    """Decisions at one terminal, counted: their marks, the terminal's state and the rollout counters together."""
+
+    key: str
+    expected_version: int
+    state: EntityState
+    decisions: tuple[Recorded, ...]
+
+
+class ProjectionStore(Protocol):
+    """Counts decisions exactly once, by a mark on each."""
+
+    def commit(self, commits: Sequence[TerminalCommit]) -> frozenset[str] | None:
+        """Mark, fold and count, all or nothing; None when written, else the ids that are already marked, or gone.
+
+        Raises:
+            StoreUnavailable: not known to be written; writing again is safe.
+
+        """
+        ...
+
+
+class Archive(Protocol):
+    """An append-only archive; readers remove repetitions by key."""
+
+    def append(self, documents: Sequence[Mapping[str, Any]]) -> None:
+        """Append all.
+
+        Raises:
+            StoreUnavailable: some may be missing; appending all of them again is safe.
+
+        """
+        ...
+
+
+class EventBus(Protocol):
+    """Tells subscribers of decisions."""
+
+    def publish(self, decisions: Sequence[Recorded]) -> None:
+        """Publish one event for each.
+
+        Raises:
+            StoreUnavailable: some may not be told; telling all of them again is safe.
+
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A decision as labelling sees it: where it was made, and the verdict that stands."""
+
+    terminal_id: str
+    label: Label | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """A verdict that takes the place of another, or of none; `waited` when it came before its decision."""
+
+    transaction_id: str
+    before: Label | None
+    after: Label
+    waited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCommit:
+    """Verdicts at one terminal and the state they lead to."""
+
+    key: str
+    expected_version: int
+    state: EntityState
+    changes: tuple[LabelChange, ...]
+
+
+class LabelStore(Protocol):
+    """Verdicts on decisions, and verdicts that came before their decision."""
+
+    def read(self, transaction_ids: Collection[str]) -> Mapping[str, Labelled]:
+        """The decisions that exist.
+
+        Raises:
+            StoreUnavailable: some of it could not be read.
+
+        """
+        ...
+
+    def read_early(self, transaction_ids: Collection[str]) -> Mapping[str, Label]:
+        """The verdicts that wait for their decision.
+
+        Raises:
+            StoreUnavailable: some of it could not be read.
+
+        """
+        ...
+
+    def apply(self, commit: LabelCommit) -> bool:
+        """Write verdicts and terminal state, and end the waiting; False when something had moved.
+
+        Raises:
+            StoreUnavailable: not known to be written; writing again is safe.
+
+        """
+        ...
+
+    def keep_early(self, change: LabelChange) -> bool:
+        """Keep a verdict until its decision comes; False when the decision is there, or another verdict was kept.
+
+        Raises:
+            StoreUnavailable: not known to be written; writing again is safe.
+
+        """
+        ...
+
+
+class TerminalReader(Protocol):
+    """Reads terminal state."""
+
+    def read_terminals(self, keys: Collection[str]) -> Mapping[str, StoredState]:
+        """Read consistently; absent keys are left out.
+
+        Raises:
+            StoreUnavailable: some of it could not be read.
+
         """
         ...

@@ -19,6 +19,8 @@ LARGEST_PAYLOAD = 16 * 1024
 FUTURE_TOLERANCE = 300
 """Seconds an event may lie ahead of its arrival before its clock is not believed."""
 FROM_THE_FUTURE = "from_the_future"
+LATEST = 253_370_764_800
+"""The first second of the year 9999: what lies beyond cannot be written as a date in every time zone."""
 
 Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 
@@ -37,6 +39,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         channel: how it was paid, such as `pos`, `ecommerce`, `atm`.
         merchant_category: ISO 18245 code.
         country: ISO 3166-1 alpha-2 code of the terminal.
+
     """
 
     schema_version: int
@@ -61,6 +64,7 @@ class Accepted(msgspec.Struct, frozen=True):
         at: event time that features use, whole seconds since 1970; clamped to the arrival when it lies in the future.
         payload_hash: of the fields above, so that a reused id with another content is noticed.
         flags: `from_the_future`, or none.
+
     """
 
     transaction: Transaction
@@ -90,6 +94,7 @@ def parse(payload: bytes, *, sequence_number: str, arrived_at: float) -> Accepte
 
     Raises:
         InvalidTransaction: with a reason; neither it nor its text holds a value of the payload.
+
     """
     if len(payload) > LARGEST_PAYLOAD:
         raise InvalidTransaction("too_large", f"the record is larger than {LARGEST_PAYLOAD} bytes")
@@ -108,6 +113,8 @@ def _typed(payload: bytes) -> Transaction:
         raise InvalidTransaction(*_explain(payload, error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise InvalidTransaction("not_json", "the record is not a JSON document in UTF-8") from None
+    except RecursionError:
+        raise InvalidTransaction("too_deep", "the record is nested too deeply") from None
     if transaction.schema_version != SCHEMA_VERSION:
         raise InvalidTransaction("unknown_schema_version", f"only schema_version {SCHEMA_VERSION} is understood")
     if transaction.occurred_at.tzinfo is None:
@@ -120,7 +127,7 @@ def _explain(payload: bytes, error: msgspec.ValidationError) -> tuple[str, str]:
     try:
         if msgspec.json.decode(payload, type=_Version).schema_version != SCHEMA_VERSION:
             return "unknown_schema_version", f"only schema_version {SCHEMA_VERSION} is understood"
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     missing = re.search(r"missing required field `([a-z_]+)`", str(error))
     if missing:
@@ -130,14 +137,16 @@ def _explain(payload: bytes, error: msgspec.ValidationError) -> tuple[str, str]:
 
 
 def _refuse_card_numbers(transaction: Transaction) -> None:
-    for field in ("transaction_id", "card_token", "terminal_id"):
-        if card_numbers.contains(getattr(transaction, field)):
+    for field in ("transaction_id", "card_token", "terminal_id", "channel"):
+        if card_numbers.contains(getattr(transaction, field) or ""):
             raise InvalidTransaction("card_number", f"`{field}` looks like a card number; send a keyed hash")
 
 
 def _event_time(occurred_at: datetime, arrived_at: float) -> tuple[int, tuple[str, ...]]:
-    """Event time is believed, however old, unless it lies in the future."""
+    """Event time is believed, however old, unless it lies in the future or is no date that can be written in UTC."""
     event_time = occurred_at.timestamp()
+    if not 0 <= event_time < LATEST:
+        raise InvalidTransaction("invalid_occurred_at", "`occurred_at` lies outside the years 1970 to 9998")
     if event_time > arrived_at + FUTURE_TOLERANCE:
         return int(arrived_at), (FROM_THE_FUTURE,)
     return int(event_time), ()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from fraud import features
+from fraud.aws import dynamodb
 from fraud.aws.dynamodb import Item, number, strings, text
 from fraud.decision import Action, Decision
 from fraud.entities import DAY
-from fraud.transaction import rfc3339
+from fraud.ports import Recorded
+from fraud.transaction import FROM_THE_FUTURE, rfc3339
 
 CONTRACT = features.contract_hash(features.NAMES)
 """Names and order of everything the code computes; the log holds all of it, not just what the model read."""
 OPEN = "open"
 NO_SLOT = "none"
+_KEPT_BACK = frozenset({"expires_at", "review_queue", "projected", "label"})
+"""Attributes of the table's own, and what came later: neither archived nor told."""
 
 
 def encode(decision: Decision, retention_days: int) -> Item:
@@ -67,3 +73,23 @@ def _optional(decision: Decision) -> Item:
 def features_text(decision: Decision) -> str:
     """Features as a compact JSON object, name → value or null."""
     return msgspec.json.encode(dict(zip(features.NAMES, decision.features, strict=True))).decode()
+
+
+def decode(item: Item, sequence_number: str) -> Recorded:
+    """A decision as the table's stream carries it."""
+    document = {name: dynamodb.plain(attribute) for name, attribute in item.items() if name not in _KEPT_BACK}
+    document["features"] = msgspec.Raw(document["features"].encode())
+    at = document["arrived_at" if FROM_THE_FUTURE in document.get("flags", ()) else "occurred_at"]
+    return Recorded(
+        sequence_number=sequence_number,
+        transaction_id=document["transaction_id"],
+        card_token=document["card_token"],
+        terminal_id=document["terminal_id"],
+        at=int(datetime.fromisoformat(at).timestamp()),
+        amount_minor=document["amount_minor"],
+        action=Action(document["action"]),
+        degraded=document["degraded"],
+        served_by=document["served_by"],
+        epoch=document["epoch"],
+        document=document,
+    )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fraud.aws import decision_items, dynamodb, entity_items
-from fraud.aws.calls import unavailable
+from fraud.aws import decision_items, dynamodb, entity_items, transact_write
 from fraud.aws.dynamodb import Item
 from fraud.ports import Cancellation, CardCommit
-
-CONDITION_FAILED = "ConditionalCheckFailed"
 
 
 @dataclass(frozen=True)
@@ -25,6 +22,7 @@ class DynamoDecisionLog:
         decision_retention_days: time to live of decisions.
         entity_retention_days: time to live of card states.
         clock: seconds since 1970.
+
     """
 
     client: Any
@@ -39,15 +37,12 @@ class DynamoDecisionLog:
 
         Raises:
             StoreUnavailable: not known to be written; writing again is safe.
+
         """
         now = self.clock()
         actions = [action for commit in commits for action in self._actions(commit, now)]
-        with unavailable("TransactWriteItems"):
-            try:
-                self.client.transact_write_items(TransactItems=actions)
-            except self.client.exceptions.TransactionCanceledException as error:
-                return Cancellation(dict(_standing(error)))
-        return None
+        reasons = transact_write.write(self.client, actions)
+        return None if reasons is None else Cancellation(dict(_standing(reasons)))
 
     def _actions(self, commit: CardCommit, now: float) -> Iterator[Item]:
         for decision in commit.decisions:
@@ -60,17 +55,13 @@ class DynamoDecisionLog:
                     "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
                 }
             }
-        yield {"Put": self._card(commit, now)}
-
-    def _card(self, commit: CardCommit, now: float) -> Item:
         expires_at = entity_items.expiry(now, self.entity_retention_days)
-        item = entity_items.encode(commit.key, commit.state, commit.expected_version + 1, expires_at)
-        return {"TableName": self.entity_table, "Item": item} | entity_items.unmoved(commit.expected_version)
+        yield entity_items.put(self.entity_table, commit.key, commit.state, commit.expected_version, expires_at)
 
 
-def _standing(error: Any) -> Iterator[tuple[str, str]]:
+def _standing(reasons: Iterable[Item]) -> Iterator[tuple[str, str]]:
     """Id and payload hash of every decision that stood in the way; the other reasons need no telling apart."""
-    for reason in error.response.get("CancellationReasons", []):
+    for reason in reasons:
         item: Item = reason.get("Item", {})
-        if reason.get("Code") == CONDITION_FAILED and "transaction_id" in item:
+        if transact_write.condition_failed(reason) and "transaction_id" in item:
             yield item["transaction_id"]["S"], item["payload_hash"]["S"]

@@ -31,3 +31,15 @@ def texts_of(attribute: Item) -> tuple[str, ...]:
 def is_expired(item: Item, now: float) -> bool:
     """Whether time to live has passed; DynamoDB deletes such items days later."""
     return "expires_at" in item and float(item["expires_at"]["N"]) <= now
+
+
+def plain(attribute: Item) -> Any:
+    """The plain value of an attribute: text, number, boolean, list or mapping."""
+    [(kind, value)] = attribute.items()
+    if kind == "N":
+        return float(value) if any(mark in value for mark in ".eE") else int(value)
+    if kind == "M":
+        return {name: plain(each) for name, each in value.items()}
+    if kind == "L":
+        return [plain(each) for each in value]
+    return None if kind == "NULL" else value

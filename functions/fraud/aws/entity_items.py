@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -54,6 +54,16 @@ def decode(item: Item, now: float) -> StoredState:
     return StoredState(unpack_state(item["state"]["B"], shape), version)
 
 
+def decode_all(items: Iterable[Item], now: float) -> dict[str, StoredState]:
+    """States by key."""
+    return {item["entity"]["S"]: decode(item, now) for item in items}
+
+
+def keys(entity_keys: Iterable[str]) -> list[Item]:
+    """Keys in DynamoDB's notation, in a stable order."""
+    return [{"entity": {"S": key}} for key in sorted(entity_keys)]
+
+
 def expiry(now: float, days: int) -> int:
     """Time to live from now, seconds since 1970."""
     return int(now) + days * DAY
@@ -85,6 +95,12 @@ def _tiles(flat: list[int], level: Level, watermark: int, step: int) -> Iterator
     newest = watermark // level.width
     for start in range(0, len(flat), step):
         yield newest - flat[start], tuple(flat[start + 1 : start + step])
+
+
+def put(table: str, key: str, state: EntityState, expected_version: int, expires_at: int) -> Item:
+    """The write action that replaces an entity read at `expected_version`."""
+    item = encode(key, state, expected_version + 1, expires_at)
+    return {"Put": {"TableName": table, "Item": item} | unmoved(expected_version)}
 
 
 def unmoved(version: int) -> Item:

@@ -8,9 +8,8 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from fraud.batch_report import BatchReport, Call
 from fraud.decision import Action, Decision
-from fraud.services.models import Call
-from fraud.services.scoring import BatchReport
 
 ACTION_METRICS = {Action.APPROVE: "Approved", Action.REVIEW: "SentToReview", Action.BLOCK: "Blocked"}
 MOST_VALUES = 100

@@ -24,6 +24,7 @@ class S3Quarantine:
     Args:
         client: S3.
         bucket: the quarantine bucket.
+
     """
 
     client: Any
@@ -34,6 +35,7 @@ class S3Quarantine:
 
         Raises:
             StoreUnavailable: not stored.
+
         """
         body = b"\n".join(msgspec.json.encode(as_line(each)) for each in rejected) + b"\n"
         with unavailable("PutObject"):

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from fraud import entities, features, packing, policy, windows
+from fraud.batch_report import Call
 from fraud.deadline import Deadline
 from fraud.decision import Decision
 from fraud.policy import Policy
 from fraud.ports import CardCommit, Snapshot, StoredState
-from fraud.services.models import Answer, Call, Models, Row
+from fraud.services.models import Answer, Models, Row
 from fraud.transaction import Accepted
 from fraud.windows import EntityState
 
 Pending = Mapping[str, Sequence[Accepted]]
 """Card key → its transactions in arrival order."""
+
+MOST_ROWS = packing.MOST_ACTIONS - 1
+"""Decisions of one card in a transaction, with one action left for the card itself."""
 
 _NEW_CARD = StoredState(windows.empty(entities.CARD), 0)
 _NEW_TERMINAL = StoredState(windows.empty(entities.TERMINAL), 0)
@@ -91,6 +95,6 @@ def _commits(decided: Sequence[tuple[Draft, Decision]], snapshot: Snapshot) -> I
     for key, group in groupby(decided, key=lambda each: each[0].key):
         rows = list(group)
         version = snapshot.entities.get(key, _NEW_CARD).version
-        for step, part in enumerate(packing.cut(len(rows))):
+        for step, part in enumerate(packing.cut(len(rows), MOST_ROWS)):
             chunk = rows[part]
             yield CardCommit(key, version + step, chunk[-1][0].card_after, tuple(decision for _, decision in chunk))

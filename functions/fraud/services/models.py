@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fraud import features
+from fraud.batch_report import Call
 from fraud.breaker import Breaker
 from fraud.deadline import Deadline
 from fraud.decision import RULES, Score
@@ -25,6 +26,7 @@ class Answer:
         served_by: the slot that answered, or `rules`.
         model: the model that answered.
         score: its answer.
+
     """
 
     slot: str | None
@@ -38,16 +40,6 @@ class Answer:
         return self.score is None or self.served_by != self.slot
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One attempt to have a slot score rows, for the metrics."""
-
-    slot: str
-    rows: int
-    seconds: float
-    failed: bool
-
-
 @dataclass(frozen=True)
 class Models:
     """The models behind the slots.
@@ -58,6 +50,7 @@ class Models:
         call_budget: the longest a call may take, seconds; without that much time to spare none is started.
         reserve: seconds kept for committing what was decided.
         breakers: by endpoint; they outlive the batch.
+
     """
 
     scorer: Scorer

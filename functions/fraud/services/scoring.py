@@ -8,16 +8,15 @@ that already stand are taken out, what is left is read, folded and scored again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fraud import entities, intake, packing
+from fraud.batch_report import BatchReport
 from fraud.deadline import Deadline
-from fraud.decision import Decision
 from fraud.errors import StoreUnavailable
 from fraud.intake import StreamRecord
 from fraud.ports import Cancellation, CardCommit, DecisionLog, Quarantine, Rejected, StateReader
 from fraud.services.assessment import Assessment, keys
-from fraud.services.models import Call
 from fraud.transaction import Accepted
 
 ROUNDS = 4
@@ -26,29 +25,6 @@ ALONE_FROM = 2
 """The round from which every card gets a transaction of its own, so that no card holds up another."""
 LONGEST_COMMIT = 1.5
 """Seconds that must be left to start another transaction."""
-
-
-@dataclass(slots=True)
-class BatchReport:
-    """What became of a batch.
-
-    Args:
-        decided: decisions this batch committed.
-        repeated: records whose decision already stood, with the same content.
-        rejected: reasons of the records now in quarantine.
-        failed: sequence numbers to be delivered again, lowest first.
-        calls: attempts to have a slot score rows.
-        transactions: write transactions sent.
-        cancelled: how many of them wrote nothing.
-    """
-
-    decided: list[Decision] = field(default_factory=list)
-    repeated: int = 0
-    rejected: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
-    transactions: int = 0
-    cancelled: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +37,7 @@ class Scoring:
         decisions: commits.
         quarantine: keeps what cannot be accepted.
         pause: waits before a further round; takes its number, 1 or more.
+
     """
 
     state: StateReader
@@ -109,7 +86,7 @@ class _Batch:
         commits, calls = self.scoring.assessment.assess(self.pending, snapshot, self.deadline)
         self.report.calls += calls
         self.pending = {}
-        for pack in [[commit] for commit in commits] if alone else packing.pack(commits):
+        for pack in [[commit] for commit in commits] if alone else _packs(commits):
             self._commit(pack)
 
     def _commit(self, pack: Sequence[CardCommit]) -> None:
@@ -156,6 +133,10 @@ class _Batch:
 
     def _time_for_more(self) -> bool:
         return self.deadline.allows(LONGEST_COMMIT)
+
+
+def _packs(commits: Iterable[CardCommit]) -> Iterator[list[CardCommit]]:
+    return packing.pack(commits, key=lambda commit: commit.key, actions=lambda commit: commit.actions)
 
 
 def _accepted(pack: Sequence[CardCommit]) -> Iterator[Accepted]:

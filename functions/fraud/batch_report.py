@@ -1,0 +1,41 @@
+"""What became of a batch of transactions, for metrics and logs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fraud.decision import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt to have a slot score rows, for the metrics."""
+
+    slot: str
+    rows: int
+    seconds: float
+    failed: bool
+
+
+@dataclass(slots=True)
+class BatchReport:
+    """What became of a batch.
+
+    Args:
+        decided: decisions this batch committed.
+        repeated: records whose decision already stood, with the same content.
+        rejected: reasons of the records now in quarantine.
+        failed: sequence numbers to be delivered again, lowest first.
+        calls: attempts to have a slot score rows.
+        transactions: write transactions sent.
+        cancelled: how many of them wrote nothing.
+
+    """
+
+    decided: list[Decision] = field(default_factory=list)
+    repeated: int = 0
+    rejected: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    transactions: int = 0
+    cancelled: int = 0

@@ -1,0 +1,247 @@
+"""What putting a model in service asks of the world: protocols of four methods at most, and the values they speak in."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from fraud.routing import Routing
+
+LONGEST_NAME = 63
+
+
+class Approval(StrEnum):
+    """What people decided about a package."""
+
+    APPROVED = "approved"
+    PENDING = "pending"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model to register.
+
+    Args:
+        artefact_uri: where its archive lies.
+        document_uri: where its package document lies.
+        artefact_sha256: hex digest of the archive.
+        artefact_bytes: size of the archive.
+        approved: False leaves the approval to a person.
+    """
+
+    artefact_uri: str
+    document_uri: str
+    artefact_sha256: str
+    artefact_bytes: int
+    approved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredPackage:
+    """A version in the registry.
+
+    Args:
+        model_package: its ARN.
+        version: its number in its group.
+        completed: False while the registry is still at work on it.
+        approval: what people decided.
+        artefact_uri: where its archive lies.
+        document_uri: where its package document lies; None when not recorded.
+        artefact_sha256: as recorded at registration, or None.
+        artefact_bytes: as recorded at registration, or None.
+    """
+
+    model_package: str
+    version: int
+    completed: bool
+    approval: Approval
+    artefact_uri: str
+    document_uri: str | None = None
+    artefact_sha256: str | None = None
+    artefact_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The machines of an endpoint: their type, such as `ml.m5.large`, and how many."""
+
+    type: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A copy of requests and answers, for monitoring: to where, and of which percentage of requests."""
+
+    uri: str
+    percentage: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """What every endpoint of the application has in common.
+
+    Args:
+        role: ARN of the role that models run under.
+        volume_key: key that encrypts the machines' volumes; None for the service's own. Types with local NVMe disks
+            accept none.
+        capture: None for no copies.
+    """
+
+    role: str
+    volume_key: str | None = None
+    capture: Capture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointPlan:
+    """An endpoint to be. Its names follow from its content: repeating a step meets what the step made before.
+
+    Args:
+        endpoint: name of the endpoint, fixed for its slot.
+        model_package: ARN of what it serves.
+        version: the package's number, for people who read names.
+        instance: its machines.
+        hosting: everything else.
+    """
+
+    endpoint: str
+    model_package: str
+    version: int
+    instance: Instance
+    hosting: Hosting
+
+    @property
+    def model(self) -> str:
+        """Name of the model: endpoint, version, digest of package and role."""
+        return self._name(self.model_package, self.hosting.role)
+
+    @property
+    def config(self) -> str:
+        """Name of the endpoint's configuration: other machines make another, because none can be changed."""
+        return self._name(self.model, repr(self.instance), repr(self.hosting))
+
+    def _name(self, *content: str) -> str:
+        text = "\n".join((self.endpoint, *content))
+        suffix = f"-v{self.version}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        return self.endpoint[: LONGEST_NAME - len(suffix)].rstrip("-") + suffix
+
+
+class Phase(StrEnum):
+    """Where an endpoint is on its way."""
+
+    CHANGING = "changing"
+    IN_SERVICE = "in service"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """An endpoint as it is.
+
+    Args:
+        phase: `IN_SERVICE` says that it answers, not with which configuration.
+        config: name of the configuration it has.
+        detail: the service's own word for its status and the reason of a failure.
+    """
+
+    phase: Phase
+    config: str
+    detail: str
+
+
+class Registry(Protocol):
+    """Versions of the model, and what people decided about them."""
+
+    def register(self, candidate: Candidate) -> str:
+        """Add a version; its ARN.
+
+        Raises:
+            DeploymentInterrupted: may or may not have been added.
+            DeploymentFailed: refused.
+        """
+        ...
+
+    def describe(self, model_package: str) -> RegisteredPackage:
+        """Look a version up by its ARN.
+
+        Raises:
+            InvalidPackage: there is none, or it is not what this application registers.
+            DeploymentInterrupted: no answer.
+        """
+        ...
+
+
+class PackageStore(Protocol):
+    """Where artefacts and package documents lie."""
+
+    def read(self, uri: str, largest: int) -> bytes:
+        """The content.
+
+        Raises:
+            InvalidPackage: nothing is there, or more than `largest` bytes.
+            DeploymentInterrupted: no answer.
+        """
+        ...
+
+    def write(self, name: str, content: bytes) -> str:
+        """Store under a name of the application's models; its URI.
+
+        Raises:
+            DeploymentInterrupted: not known to be stored; storing again is safe.
+        """
+        ...
+
+
+class Endpoints(Protocol):
+    """Model, configuration and endpoint of a plan."""
+
+    def create(self, plan: EndpointPlan) -> None:
+        """Begin to bring the plan into service; what already exists and has the plan's content is adopted.
+
+        Raises:
+            DeploymentFailed: refused, or something else stands under one of the names.
+            DeploymentInterrupted: throttled or no answer; the same call goes on from there.
+        """
+        ...
+
+    def describe(self, endpoint: str) -> EndpointState | None:
+        """How an endpoint is; None without one.
+
+        Raises:
+            DeploymentInterrupted: no answer.
+        """
+        ...
+
+    def remove(self, plan: EndpointPlan) -> None:
+        """Remove what of the plan exists, the endpoint first; what stands there with other content is left.
+
+        Raises:
+            DeploymentFailed: refused.
+            DeploymentInterrupted: no answer; the same call goes on from there.
+        """
+        ...
+
+
+class RoutingStore(Protocol):
+    """The routing item, as deployments write it."""
+
+    def read(self) -> Routing | None:
+        """The item, read consistently; None while no model serves.
+
+        Raises:
+            StoreUnavailable: not read.
+        """
+        ...
+
+    def create(self, routing: Routing) -> None:
+        """Write the first one.
+
+        Raises:
+            RoutingConflict: there is one already.
+            StoreUnavailable: not known to be written.
+        """
+        ...
