@@ -45,7 +45,7 @@ def table_of(title: str, rows: Mapping[str, object]) -> Any:
     """A two-column table of names and values."""
     from rich.table import Table
 
-    table = Table(title=title, show_header=False, title_justify="left", title_style="bold")
+    table = Table(title=title or None, show_header=False, box=None, title_justify="left", title_style="bold")
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows.items():
@@ -66,7 +66,14 @@ def _columns() -> "list[ProgressColumn]":
     from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     rate = TextColumn("[dim]{task.fields[note]}")
-    return [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeElapsedColumn()]
+    return [
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        rate,
+        TimeElapsedColumn(),
+    ]
 
 
 class Meter:

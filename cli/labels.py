@@ -79,9 +79,7 @@ def label(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def derived(
-    file: Path, mapping: str | None, delay: timedelta, limit: int | None, rebase: bool, every: bool
-) -> Source:
+def derived(file: Path, mapping: str | None, delay: timedelta, limit: int | None, rebase: bool, every: bool) -> Source:
     """Labels as they would have become known of a file's transactions."""
     columns = transactions_file.columns_of(file, mapping)
     if "is_fraud" not in columns:

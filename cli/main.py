@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import console, labels, outputs, send, up
+from cli import console, explain, labels, outputs, quarantine, send, status, up
 from cli.errors import CommandError
 
 EPILOG = """[bold]Begin here[/bold]
@@ -69,13 +69,12 @@ app = typer.Typer(
 )
 
 
-
 @app.callback()
 def fraud() -> None:
     """Real-time fraud detection: one decision per transaction, with reasons."""
 
 
-for room in (up, outputs, send, labels):
+for room in (up, outputs, send, labels, status, explain, quarantine):
     room.register(app)
 
 

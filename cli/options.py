@@ -21,7 +21,9 @@ Columns = Annotated[
 Currency = Annotated[str, typer.Option(help="ISO 4217 code for rows without one.")]
 CardKey = Annotated[
     str,
-    typer.Option(envvar="FRAUD_CARD_KEY", show_default=False, help="Key of the hash that hides card ids. Set your own."),
+    typer.Option(
+        envvar="FRAUD_CARD_KEY", show_default=False, help="Key of the hash that hides card ids. Set your own."
+    ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")]
 Rebase = Annotated[bool, typer.Option("--rebase", help="Shift the history so that its last transaction is now.")]

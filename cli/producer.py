@@ -98,7 +98,7 @@ class Producer:
         self,
         put: Put,
         limits: Limits,
-        pace: Pace = Pace(),  # noqa: B008 - frozen
+        pace: Pace = Pace(),
         *,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -115,6 +115,7 @@ class Producer:
 
         Raises:
             CommandError: the service did not answer, however often asked.
+
         """
         summary, started = Summary(), self._clock()
         waiting: deque[Record] = deque()
@@ -197,7 +198,7 @@ class Producer:
     def _hold(self, summary: Summary, started: float, refused: list[Record]) -> None:
         """Back off after a refusal; otherwise keep to the rate."""
         if refused:
-            attempt = max(self._silences, max(self._tries[record.key] for record in refused)) - 1
+            attempt = max(self._silences, *(self._tries[record.key] for record in refused)) - 1
             self._sleep(self._pace.wait(attempt, self._chance()))
         elif self._pace.rate is not None:
             self._sleep(max(0.0, started + summary.sent / self._pace.rate - self._clock()))

@@ -103,9 +103,7 @@ def row_count(file: Path, limit: int | None) -> int | None:
     return min(counts, default=None)
 
 
-def deliver(
-    source: Source, put: Put, record: Any, limits: Limits, pace: Pace, description: str
-) -> Summary:
+def deliver(source: Source, put: Put, record: Any, limits: Limits, pace: Pace, description: str) -> Summary:
     """Send everything, with a progress bar."""
     with console.progress(description, source.total) as meter:
         records: Iterable[Record] = map(record, source.events)

@@ -19,6 +19,7 @@ DEFAULT_STACK = "fraud-detection"
 PANEL = "Which stack"
 # The laptop checks no signature, but boto3 refuses to sign without a key.
 LAPTOP_KEY = "test"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,14 @@ class Target:
     @property
     def on_laptop(self) -> bool:
         """Whether the endpoint is this machine's own."""
-        return self.endpoint_url is not None and urlsplit(self.endpoint_url).hostname in ("127.0.0.1", "localhost", "::1")
+        return self.endpoint_url is not None and urlsplit(self.endpoint_url).hostname in LOOPBACK
 
     def client(self, service: str, **config: Any) -> Any:
         """A boto3 client with explicit timeouts; `config` goes to botocore's Config."""
         from botocore.config import Config
 
-        timeouts: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 60, "retries": {"mode": "standard", "total_max_attempts": 4}}
+        retries = {"mode": "standard", "total_max_attempts": 2 if self.on_laptop else 4}
+        timeouts: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 60, "retries": retries}
         return self.session.client(service, endpoint_url=self.endpoint_url, config=Config(**(timeouts | config)))
 
     @functools.cached_property
@@ -67,6 +69,19 @@ class Target:
             raise NotFound(f"Stack {self.stack_name} has no output {key}: it was deployed from another template.")
         return self.outputs[key]
 
+    def resource(self, logical_id: str) -> str:
+        """Physical id of a resource of the stack. Raises: NotFound."""
+        if logical_id not in self.resources:
+            raise NotFound(f"Stack {self.stack_name} has no {logical_id}: it was deployed from another template.")
+        return self.resources[logical_id]
+
+    @functools.cached_property
+    def resources(self) -> dict[str, str]:
+        """Physical ids of the stack's resources, by logical id."""
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.stack_name)
+        found = (each for page in pages for each in page["StackResourceSummaries"])
+        return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found if "PhysicalResourceId" in each}
+
     def _describe(self) -> dict[str, Any]:
         from botocore.exceptions import ClientError
 
@@ -93,7 +108,7 @@ def _aws_session(profile: str | None, region: str | None) -> Any:
     try:
         session = boto3.Session(profile_name=profile, region_name=region)
     except ProfileNotFound as error:
-        raise CommandError(f"{error}: run `aws configure --profile {profile}` or name another with --profile.") from error
+        raise CommandError(f"{error}: run `aws configure --profile {profile}` or name another.") from error
     if session.region_name is None:
         raise CommandError("No region: start a stack here with `fraud up`, or pass --region / set AWS_REGION for AWS.")
     return session
@@ -140,7 +155,9 @@ EndpointUrl = Annotated[
 ]
 StackName = Annotated[
     str | None,
-    typer.Option("--stack-name", envvar="FRAUD_STACK_NAME", help=f"The stack; {DEFAULT_STACK} by default.", rich_help_panel=PANEL),
+    typer.Option(
+        "--stack-name", envvar="FRAUD_STACK_NAME", help=f"The stack; {DEFAULT_STACK} by default.", rich_help_panel=PANEL
+    ),
 ]
 Region = Annotated[
     str | None,

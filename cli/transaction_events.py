@@ -33,6 +33,7 @@ class Conversion:
         card_key: key of the hash that hides card and customer ids.
         currency: ISO 4217 code for rows that carry none.
         shift: added to every event time.
+
     """
 
     card_key: str = DEMO_CARD_KEY

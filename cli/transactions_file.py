@@ -42,6 +42,7 @@ def columns_of(path: Path, mapping: str | None) -> Columns:
 
     Raises:
         CommandError: a needed field has no column.
+
     """
     names = _reader(path)[0](path)
     columns = recognise(names) | parse_mapping(mapping or "")

@@ -29,10 +29,10 @@ Stack = Annotated[str, typer.Option(envvar="FRAUD_STACK_NAME", help="What to cal
 def up(port: Port = 4566, template: Template = Path("template.yaml"), stack_name: Stack = DEFAULT_STACK) -> None:
     """Serve the stack from template.yaml on this machine until Ctrl-C."""
     _check(template)
-    from local import laptop
+    from local.laptop import serve
 
     try:
-        laptop.serve(port=port, template=template, stack_name=stack_name, on_ready=_announcer(stack_name))
+        serve(port=port, template=template, stack_name=stack_name, on_ready=_announcer(stack_name))
     finally:
         forget()
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cli.errors import CommandError
 from cli.producer import Limits, Pace, Producer, Record, Summary, Unanswered
 
+PATIENT = Pace()
 LIMITS = Limits(records=4, bytes=100, record_bytes=50)
 THROTTLED = "ProvisionedThroughputExceededException"
 
@@ -32,7 +33,7 @@ def records(keys: str) -> list[Record]:
     return [Record(key, f"{place}".encode()) for place, key in enumerate(keys)]
 
 
-def send(service: Service, keys: str, pace: Pace = Pace(), limits: Limits = LIMITS) -> Summary:
+def send(service: Service, keys: str, pace: Pace = PATIENT, limits: Limits = LIMITS) -> Summary:
     waits: list[float] = []
     producer = Producer(service.put, limits, pace, sleep=waits.append, clock=lambda: sum(waits))
     return producer.send(records(keys))

@@ -32,7 +32,8 @@ def test_transaction_event_of_a_handbook_row() -> None:
 
 def test_transaction_event_keeps_token_and_minor_units_that_are_there() -> None:
     row = {name: value for name, value in ROW.items() if name not in ("card", "amount")}
-    event = Conversion().transaction(row | {"card_token": "t", "amount_minor": "12", "currency": "JPY", "channel": "pos"})
+    given = {"card_token": "t", "amount_minor": "12", "currency": "JPY", "channel": "pos"}
+    event = Conversion().transaction(row | given)
     assert (event["card_token"], event["amount_minor"], event["currency"], event["channel"]) == ("t", 12, "JPY", "pos")
 
 

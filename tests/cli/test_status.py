@@ -1,0 +1,75 @@
+"""`fraud status`: routing, counters, what waits, what is quarantined."""
+
+import json
+from typing import Any
+
+from typer.testing import CliRunner
+
+from cli.main import app
+from cli.status import served, tally
+from cli.target import Target
+
+ROUTING = {
+    "pk": "routing",
+    "sk": "routing",
+    "epoch": 3,
+    "status": "rolling_out",
+    "champion": "a",
+    "challenger": "b",
+    "share_bps": 500,
+    "slots": {"a": {"model_package": "arn:a"}, "b": {"model_package": "arn:b"}},
+}
+
+
+def counters(server: str, bucket: int, **sums: int) -> dict[str, Any]:
+    return {"pk": "counters#3", "sk": f"{server}#{bucket:03}", **sums}
+
+
+def test_tally_sums_the_buckets_by_server_and_altogether() -> None:
+    items = [
+        counters("a", 0, transactions=10, approve=8, review=1, block=1),
+        counters("a", 1, transactions=5, approve=5),
+        counters("rules", 0, transactions=5, approve=5, degraded=5),
+    ]
+    sums = tally(items)
+    assert (sums["transactions"], sums["approve"], sums["degraded_share"]) == (20, 18, 0.25)
+    assert sums["by_server"]["a"]["transactions"] == 15
+
+
+def test_tally_of_nothing_has_no_share() -> None:
+    assert tally([])["degraded_share"] is None
+
+
+def test_served_tells_champion_and_challenger() -> None:
+    assert served(ROUTING)["model_package"] == "arn:a"
+    assert served(ROUTING)["challenger_share"] == 0.05
+
+
+def test_served_without_a_routing_item_is_no_model() -> None:
+    assert served(None)["status"] == "no model"
+
+
+def fill(stack: Target) -> None:
+    tables = stack.session.resource("dynamodb")
+    tables.Table("RolloutTable").put_item(Item=ROUTING)
+    tables.Table("RolloutTable").put_item(Item=counters("a", 0, transactions=4, approve=4))
+    stack.client("sqs").send_message(QueueUrl=stack.output("LabelQueueUrl"), MessageBody="x")
+    for key in ("poison/transactions/x.jsonl", "aws/lambda/y", "replayed/poison/z"):
+        stack.client("s3").put_object(Bucket="quarantine", Key=key, Body=b"")
+
+
+def test_status_json_is_complete(stack: Target, runner: CliRunner) -> None:
+    fill(stack)
+    facts = json.loads(runner.invoke(app, ["status", "--json"]).stdout)
+    assert facts["routing"]["champion"] == "a"
+    assert facts["endpoints"] == {"a": None, "b": None}
+    assert facts["waiting"] == {"labels": 1, "dead_labels": 0, "stream_behind_ms": None}
+    assert facts["decisions"]["approve"] == 4
+    assert facts["quarantine"] == {"poison/": 1, "aws/lambda/": 1}
+
+
+def test_status_for_people_points_at_the_replay(stack: Target, runner: CliRunner) -> None:
+    fill(stack)
+    result = runner.invoke(app, ["status"])
+    assert result.exit_code == 0
+    assert "fraud replay-quarantine" in result.stdout and "rolling_out" in result.stdout
