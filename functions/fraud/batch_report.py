@@ -29,7 +29,6 @@ class BatchReport:
         calls: attempts to have a slot score rows.
         transactions: write transactions sent.
         cancelled: how many of them wrote nothing.
-
     """
 
     decided: list[Decision] = field(default_factory=list)

@@ -47,7 +47,6 @@ def scoring(env: Mapping[str, str] = os.environ) -> Scoring:
     Raises:
         InvalidSettings: a variable is missing or malformed.
         InvalidPolicy: the policy document is malformed.
-
     """
     names = settings.from_env(ScoringSettings, env)
     dynamodb = boto3.client("dynamodb", config=STORE)
@@ -74,7 +73,6 @@ def projection(env: Mapping[str, str] = os.environ) -> Projection:
 
     Raises:
         InvalidSettings: a variable is missing or malformed.
-
     """
     names = settings.from_env(ProjectionSettings, env)
     dynamodb, firehose = boto3.client("dynamodb", config=STORE), boto3.client("firehose", config=STORE)
@@ -96,7 +94,6 @@ def labelling(env: Mapping[str, str] = os.environ) -> tuple[Labelling, Quarantin
 
     Raises:
         InvalidSettings: a variable is missing or malformed.
-
     """
     names = settings.from_env(LabellingSettings, env)
     dynamodb, firehose = boto3.client("dynamodb", config=STORE), boto3.client("firehose", config=STORE)

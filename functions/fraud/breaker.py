@@ -16,7 +16,6 @@ class Breaker:
         clock: monotonic seconds.
         threshold: consecutive failures that open it.
         cooldown: seconds until one call is let through as a probe.
-
     """
 
     clock: Callable[[], float]

@@ -12,7 +12,6 @@ class Deadline:
 
     Args:
         remaining: seconds left before the platform ends the invocation.
-
     """
 
     remaining: Callable[[], float]

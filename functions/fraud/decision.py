@@ -33,7 +33,6 @@ class Score:
     Args:
         value: 0 to 1; larger is more suspicious.
         causes: names of the features that raised it most, largest first; empty below the review threshold.
-
     """
 
     value: float
@@ -57,7 +56,6 @@ class Decision:
         policy_version: version of the policy document.
         degraded: True when the model that should have answered did not.
         decided_at: seconds since 1970.
-
     """
 
     accepted: Accepted

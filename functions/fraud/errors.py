@@ -50,7 +50,6 @@ class InvalidRecord(Permanent):
     Args:
         reason: stable snake_case word for counting and filtering.
         detail: one sentence for a person; never holds a value of the payload.
-
     """
 
     def __init__(self, reason: str, detail: str) -> None:

@@ -49,7 +49,6 @@ class Feature:
         window: name in the entity's windows, or None for what needs no window.
         unit: unit of the value, for people and for the model card.
         phrase: the reason in words; `{value}` is filled in.
-
     """
 
     entity: str
@@ -190,7 +189,6 @@ def select(row: Sequence[float | None], names: Sequence[str]) -> list[float | No
 
     Raises:
         KeyError: the contract names a feature this code does not compute.
-
     """
     return [row[_POSITION[name]] for name in names]
 

@@ -20,7 +20,6 @@ class StreamRecord:
         partition_key: the producer's.
         arrived_at: seconds since 1970.
         payload: as it came.
-
     """
 
     sequence_number: str
@@ -37,7 +36,6 @@ class Admission:
         accepted: the first of each transaction_id, in arrival order.
         rejected: what cannot be accepted, among it ids reused with another content.
         repeated: how many records repeat an accepted one to the letter.
-
     """
 
     accepted: list[Accepted]

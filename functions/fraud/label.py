@@ -35,7 +35,6 @@ class Label(msgspec.Struct, frozen=True):
         source: chargeback or review.
         labelled_at: when the verdict was given, milliseconds since 1970; the later verdict stands.
         known_at: when features may know of it, seconds since 1970; never later than its arrival.
-
     """
 
     is_fraud: bool
@@ -60,7 +59,6 @@ def parse(payload: bytes, *, arrived_at: float) -> tuple[str, Label]:
 
     Raises:
         InvalidLabel: with a reason; neither it nor its text holds a value of the payload.
-
     """
     if len(payload) > LARGEST_PAYLOAD:
         raise InvalidLabel("too_large", f"the label is larger than {LARGEST_PAYLOAD} bytes")

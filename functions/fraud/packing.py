@@ -22,7 +22,6 @@ def pack(
         commits: each of at most 100 actions.
         key: the entity a commit writes.
         actions: how many write actions it takes at most.
-
     """
     filling: list[Commit] = []
     taken: set[str] = set()

@@ -39,7 +39,6 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         equals: the value itself.
         at_least: lower bound, included.
         below: upper bound, excluded.
-
     """
 
     field: str
@@ -75,7 +74,6 @@ class Policy:
     Args:
         document: rules and lists.
         version: the written version and a hash of the whole, so that an edit without a new version still shows.
-
     """
 
     document: Document
@@ -101,7 +99,6 @@ def load(text: bytes) -> Policy:
 
     Raises:
         InvalidPolicy: malformed, or naming a list, field or feature that does not exist.
-
     """
     try:
         document = msgspec.json.decode(text, type=Document)
@@ -141,7 +138,6 @@ def decide(
         row: every feature of the table by name.
         score: the model's answer, or None when none answered.
         model: the model that answered; its thresholds apply to its score.
-
     """
     facts = _Facts(transaction, row, score, policy.document.lists)
     settled = next(_matching(policy.phases["before"], facts), None)

@@ -50,7 +50,6 @@ class Cancellation:
     Args:
         decided: transaction_id → payload hash of the decision that already stands. Empty when only a card had moved,
             or another transaction or a throttle was met: then everything is worth another round.
-
     """
 
     decided: Mapping[str, str]
@@ -68,7 +67,6 @@ class Rejected:
         arrived_at: seconds since 1970.
         partition_key: of the stream record; kept as a hash.
         payload: as it came; the adapter masks card numbers before it is written.
-
     """
 
     source: str
@@ -88,7 +86,6 @@ class StateReader(Protocol):
 
         Raises:
             StoreUnavailable: some of it could not be read.
-
         """
         ...
 
@@ -101,7 +98,6 @@ class DecisionLog(Protocol):
 
         Raises:
             StoreUnavailable: not known to be written; writing again is safe.
-
         """
         ...
 
@@ -114,7 +110,6 @@ class Scorer(Protocol):
 
         Raises:
             ModelUnavailable: no answer in time, or an answer that cannot be believed as a whole.
-
         """
         ...
 
@@ -127,7 +122,6 @@ class Quarantine(Protocol):
 
         Raises:
             StoreUnavailable: not stored, so none may be acknowledged.
-
         """
         ...
 
@@ -148,7 +142,6 @@ class Recorded:
         served_by: slot, or `rules`.
         epoch: of the routing item.
         document: everything stored, as plain values, for the archive and for subscribers.
-
     """
 
     sequence_number: str
@@ -182,7 +175,6 @@ class ProjectionStore(Protocol):
 
         Raises:
             StoreUnavailable: not known to be written; writing again is safe.
-
         """
         ...
 
@@ -195,7 +187,6 @@ class Archive(Protocol):
 
         Raises:
             StoreUnavailable: some may be missing; appending all of them again is safe.
-
         """
         ...
 
@@ -208,7 +199,6 @@ class EventBus(Protocol):
 
         Raises:
             StoreUnavailable: some may not be told; telling all of them again is safe.
-
         """
         ...
 
@@ -249,7 +239,6 @@ class LabelStore(Protocol):
 
         Raises:
             StoreUnavailable: some of it could not be read.
-
         """
         ...
 
@@ -258,7 +247,6 @@ class LabelStore(Protocol):
 
         Raises:
             StoreUnavailable: some of it could not be read.
-
         """
         ...
 
@@ -267,7 +255,6 @@ class LabelStore(Protocol):
 
         Raises:
             StoreUnavailable: not known to be written; writing again is safe.
-
         """
         ...
 
@@ -276,7 +263,6 @@ class LabelStore(Protocol):
 
         Raises:
             StoreUnavailable: not known to be written; writing again is safe.
-
         """
         ...
 
@@ -289,6 +275,5 @@ class TerminalReader(Protocol):
 
         Raises:
             StoreUnavailable: some of it could not be read.
-
         """
         ...

@@ -23,7 +23,6 @@ class ServedModel:
         contract_hash: `fraud.features.contract_hash` of them.
         review_threshold: scores at or above it go to review.
         block_threshold: scores at or above it are blocked.
-
     """
 
     endpoint: str
@@ -46,7 +45,6 @@ class Routing:
         share_bps: the challenger's share of cards, 0 to 10,000 basis points.
         salt: new for every rollout, so that another set of cards goes first.
         slots: model behind each slot.
-
     """
 
     epoch: int

@@ -55,7 +55,6 @@ def from_env(kind: type[Settings], env: Mapping[str, str]) -> Settings:
 
     Raises:
         InvalidSettings: names the variable.
-
     """
     values: dict[str, Any] = {
         field.name: _days(env, field.name.upper()) if field.name.endswith("_days") else _text(env, field.name.upper())

@@ -39,7 +39,6 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         channel: how it was paid, such as `pos`, `ecommerce`, `atm`.
         merchant_category: ISO 18245 code.
         country: ISO 3166-1 alpha-2 code of the terminal.
-
     """
 
     schema_version: int
@@ -64,7 +63,6 @@ class Accepted(msgspec.Struct, frozen=True):
         at: event time that features use, whole seconds since 1970; clamped to the arrival when it lies in the future.
         payload_hash: of the fields above, so that a reused id with another content is noticed.
         flags: `from_the_future`, or none.
-
     """
 
     transaction: Transaction
@@ -94,7 +92,6 @@ def parse(payload: bytes, *, sequence_number: str, arrived_at: float) -> Accepte
 
     Raises:
         InvalidTransaction: with a reason; neither it nor its text holds a value of the payload.
-
     """
     if len(payload) > LARGEST_PAYLOAD:
         raise InvalidTransaction("too_large", f"the record is larger than {LARGEST_PAYLOAD} bytes")

@@ -28,7 +28,6 @@ class Level:
     Args:
         width: seconds a tile covers.
         keep: how many tiles are kept, counted back from the watermark's own.
-
     """
 
     width: int
@@ -43,7 +42,6 @@ class Window:
         level: position of the level in the entity's shape.
         tiles: how many tiles are summed.
         lag: 1 leaves out the tile that is still open, for state that is written asynchronously.
-
     """
 
     level: int
@@ -67,7 +65,6 @@ class EntityState:
         series: one per level of the shape.
         first_at: earliest event folded, None before the first.
         watermark: latest event folded, None before the first.
-
     """
 
     series: tuple[Series, ...]

@@ -28,7 +28,6 @@ class BatchGet:
         client: DynamoDB.
         executor: runs the calls.
         pause: waits before unprocessed keys are asked for again.
-
     """
 
     client: Any
@@ -43,7 +42,6 @@ class BatchGet:
 
         Raises:
             StoreUnavailable: some of it could not be read.
-
         """
         found: dict[str, list[Item]] = {table: [] for table in keys}
         for answer in self.executor.map(self._get, list(_requests(keys))):

@@ -22,7 +22,6 @@ class DynamoDecisionLog:
         decision_retention_days: time to live of decisions.
         entity_retention_days: time to live of card states.
         clock: seconds since 1970.
-
     """
 
     client: Any
@@ -37,7 +36,6 @@ class DynamoDecisionLog:
 
         Raises:
             StoreUnavailable: not known to be written; writing again is safe.
-
         """
         now = self.clock()
         actions = [action for commit in commits for action in self._actions(commit, now)]

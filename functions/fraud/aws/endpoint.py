@@ -32,7 +32,6 @@ class SageMakerScorer:
 
     Args:
         client: sagemaker-runtime.
-
     """
 
     client: Any
@@ -42,7 +41,6 @@ class SageMakerScorer:
 
         Raises:
             ModelUnavailable: no answer in time, or an answer that cannot be believed as a whole.
-
         """
         try:
             answer = self.client.invoke_endpoint(
@@ -66,7 +64,6 @@ def from_json(body: bytes, count: int) -> list[Score | None]:
 
     Raises:
         ModelUnavailable: not the documented shape, not one entry per row, or a score outside 0 to 1.
-
     """
     try:
         answer = _decode(body)

@@ -55,7 +55,6 @@ class EventBridgeBus:
         bus: its name.
         executor: runs the calls.
         pause: waits before entries are sent again.
-
     """
 
     client: Any
@@ -68,7 +67,6 @@ class EventBridgeBus:
 
         Raises:
             StoreUnavailable: some may not be told; telling all of them again is safe.
-
         """
         entries = [self._entry(each) for each in decisions]
         chunks = [entries[start : start + MOST_ENTRIES] for start in range(0, len(entries), MOST_ENTRIES)]

@@ -25,7 +25,6 @@ class FirehoseArchive:
         client: Firehose.
         stream: name of the delivery stream.
         pause: waits before records are sent again.
-
     """
 
     client: Any
@@ -37,7 +36,6 @@ class FirehoseArchive:
 
         Raises:
             StoreUnavailable: some may be missing; appending all of them again is safe.
-
         """
         for start in range(0, len(documents), MOST_RECORDS):
             chunk = documents[start : start + MOST_RECORDS]

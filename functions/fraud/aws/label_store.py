@@ -25,7 +25,6 @@ class DynamoLabelStore:
         decision_table: decisions.
         entity_retention_days: time to live of both kinds of items in the entity table.
         clock: seconds since 1970.
-
     """
 
     client: Any
@@ -40,7 +39,6 @@ class DynamoLabelStore:
 
         Raises:
             StoreUnavailable: some of it could not be read.
-
         """
         keys = {self.decision_table: [_decision_key(each) for each in sorted(transaction_ids)]}
         return {
@@ -53,7 +51,6 @@ class DynamoLabelStore:
 
         Raises:
             StoreUnavailable: some of it could not be read.
-
         """
         wanted = entity_items.keys(entities.early_label_key(each) for each in transaction_ids)
         found = self.batch_get.items({self.entity_table: wanted})[self.entity_table]
@@ -65,7 +62,6 @@ class DynamoLabelStore:
 
         Raises:
             StoreUnavailable: not known to be written; writing again is safe.
-
         """
         actions = [action for change in commit.changes for action in self._change(change)]
         return transact_write.write(self.client, [*actions, *self._terminal(commit)]) is None
@@ -95,7 +91,6 @@ class DynamoLabelStore:
 
         Raises:
             StoreUnavailable: not known to be written; writing again is safe.
-
         """
         return transact_write.write(self.client, [self._no_decision(change), self._wait(change)]) is None
 

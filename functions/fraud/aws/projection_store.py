@@ -23,7 +23,6 @@ class DynamoProjectionStore:
         rollout_table: the counters.
         entity_retention_days: time to live of terminals.
         clock: seconds since 1970.
-
     """
 
     client: Any
@@ -38,7 +37,6 @@ class DynamoProjectionStore:
 
         Raises:
             StoreUnavailable: not known to be written; writing again is safe.
-
         """
         decisions = [each for commit in commits for each in commit.decisions]
         actions = [*map(self._mark, decisions), *map(self._terminal, commits), *self._counters(decisions)]

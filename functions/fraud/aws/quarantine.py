@@ -24,7 +24,6 @@ class S3Quarantine:
     Args:
         client: S3.
         bucket: the quarantine bucket.
-
     """
 
     client: Any
@@ -35,7 +34,6 @@ class S3Quarantine:
 
         Raises:
             StoreUnavailable: not stored.
-
         """
         body = b"\n".join(msgspec.json.encode(as_line(each)) for each in rejected) + b"\n"
         with unavailable("PutObject"):

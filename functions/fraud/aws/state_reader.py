@@ -19,7 +19,6 @@ class DynamoStateReader:
         entity_table: cards and terminals.
         rollout_table: the routing item.
         clock: seconds since 1970, for time to live.
-
     """
 
     batch_get: BatchGet
@@ -32,7 +31,6 @@ class DynamoStateReader:
 
         Raises:
             StoreUnavailable: some of it could not be read.
-
         """
         keys = {self.rollout_table: [routing_items.KEY], self.entity_table: entity_items.keys(entity_keys)}
         found = self.batch_get.items(keys)
@@ -51,7 +49,6 @@ class DynamoTerminalReader:
         batch_get: makes the calls.
         entity_table: where they are.
         clock: seconds since 1970, for time to live.
-
     """
 
     batch_get: BatchGet
@@ -63,7 +60,6 @@ class DynamoTerminalReader:
 
         Raises:
             StoreUnavailable: some of it could not be read.
-
         """
         found = self.batch_get.items({self.entity_table: entity_items.keys(keys)})
         return entity_items.decode_all(found[self.entity_table], self.clock())

@@ -18,7 +18,6 @@ def write(client: Any, actions: Sequence[Item]) -> list[Item] | None:
 
     Raises:
         StoreUnavailable: not known to be written.
-
     """
     with unavailable("TransactWriteItems"):
         try:

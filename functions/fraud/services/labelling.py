@@ -58,7 +58,6 @@ class Labelling:
         terminals: terminal state.
         archive: keeps every verdict, also those that did not stand.
         pause: waits before a further round; takes its number, 1 or more.
-
     """
 
     store: LabelStore

@@ -26,7 +26,6 @@ class Answer:
         served_by: the slot that answered, or `rules`.
         model: the model that answered.
         score: its answer.
-
     """
 
     slot: str | None
@@ -50,7 +49,6 @@ class Models:
         call_budget: the longest a call may take, seconds; without that much time to spare none is started.
         reserve: seconds kept for committing what was decided.
         breakers: by endpoint; they outlive the batch.
-
     """
 
     scorer: Scorer

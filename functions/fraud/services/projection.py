@@ -37,7 +37,6 @@ class Projection:
         store: marks, terminal state and counters.
         labelling: applies verdicts that came before their decision.
         pause: waits before a further round; takes its number, 1 or more.
-
     """
 
     archive: Archive

@@ -37,7 +37,6 @@ class Scoring:
         decisions: commits.
         quarantine: keeps what cannot be accepted.
         pause: waits before a further round; takes its number, 1 or more.
-
     """
 
     state: StateReader
