@@ -13,8 +13,8 @@ from collections.abc import Iterator
 MASK = "[PAN]"
 
 _LONG_RUN = re.compile(r"(?<![0-9])[2-6](?:[ -]?[0-9]){12}")
-# One pattern per length, each a lookahead: numbers beside a card number, such as a date or an expiry, then cannot hide it
-# by being taken for a part of it.
+# One pattern per length, each a lookahead: digits beside a card number, such as a date or an expiry, cannot hide it by
+# being taken for a part of it.
 _CANDIDATES = tuple(
     re.compile(rf"(?<![0-9])(?=([2-6](?:[ -]?[0-9]){{{digits - 1}}})(?![0-9]))") for digits in range(13, 20)
 )

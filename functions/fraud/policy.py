@@ -62,7 +62,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The policy document as written."""
 
-    version: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,32}$")]
+    version: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,32}\Z")]
     lists: dict[str, frozenset[str]]
     rules: Annotated[tuple[Rule, ...], Meta(max_length=MOST_RULES)]
 

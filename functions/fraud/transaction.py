@@ -22,7 +22,7 @@ FROM_THE_FUTURE = "from_the_future"
 LATEST = 253_370_764_800
 """The first second of the year 9999: what lies beyond cannot be written as a date in every time zone."""
 
-Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}\Z")]
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,10 +47,10 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     card_token: Identifier
     terminal_id: Identifier
     amount_minor: Annotated[int, Meta(ge=1, le=LARGEST_AMOUNT_MINOR)]
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
-    channel: Annotated[str, Meta(pattern="^[a-z0-9_]{1,24}$")] | None = None
-    merchant_category: Annotated[str, Meta(pattern="^[0-9]{4}$")] | None = None
-    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+    channel: Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,24}\Z")] | None = None
+    merchant_category: Annotated[str, Meta(pattern=r"^[0-9]{4}\Z")] | None = None
+    country: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")] | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True):
