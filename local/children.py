@@ -1,16 +1,47 @@
 """Child processes: each leads its own process group, holds the lifeline, and is ended with everything it started."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 _GRACE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where the services of this laptop are."""
+
+    endpoint_url: str
+    region: str
+    account: str
+
+
+def clean_environment(location: Location) -> dict[str, str]:
+    """What runs on AWS sees of the machine: the installed packages and its own services.
+
+    Nothing of the caller's environment is passed on: no profile, proxy or credentials file could be meant for it.
+    """
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "HOME": "/nonexistent",
+        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry.endswith("site-packages")),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": location.endpoint_url,
+        "AWS_REGION": location.region,
+        "AWS_DEFAULT_REGION": location.region,
+        "AWS_ACCESS_KEY_ID": location.account,
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
 
 
 class Children:
@@ -71,15 +102,11 @@ def end(child: subprocess.Popen[bytes]) -> None:
 
 
 def signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _wait(child: subprocess.Popen[bytes]) -> None:
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(_GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass
     end(child)

@@ -37,7 +37,7 @@ def deploy(gateway: Gateway, path: Path, stack_name: str) -> Deployed:
     return Deployed(_create(gateway, stack_name, translated.body), translated.left_out)
 
 
-def client(gateway: Gateway, name: str) -> Any:
+def client(gateway: Gateway, name: Any) -> Any:
     """A boto3 client of the gateway."""
     import boto3
 

@@ -40,4 +40,5 @@ def _directive_metrics(document: dict[str, Any], directive: dict[str, Any], name
     for definition in directive.get("Metrics", ()):
         values = document.get(definition["Name"], [])
         for value in values if isinstance(values, list) else [values]:
-            yield Metric(directive["Namespace"], definition["Name"], float(value), definition.get("Unit", "None"), dimensions)
+            unit = definition.get("Unit", "None")
+            yield Metric(directive["Namespace"], definition["Name"], float(value), unit, dimensions)

@@ -1,10 +1,8 @@
 """Warm execution environments of the functions, one process each, kept between invocations as Lambda keeps them."""
 
 import json
-import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from local import frames
-from local.children import Children, end
+from local.children import Children, Location, clean_environment, end
 
 # Lambda allows an import ten seconds; two busy cores of a laptop are slower than that.
 INIT_SECONDS = 60.0
@@ -31,12 +29,11 @@ class Function:
     code: Path
     timeout: float
     memory: int
-    region: str
     log_group: str
     variables: tuple[tuple[str, str], ...]
 
     @classmethod
-    def from_configuration(cls, configuration: Mapping[str, Any], code: Path, region: str) -> "Function":
+    def from_configuration(cls, configuration: Mapping[str, Any], code: Path) -> "Function":
         """From the answer of GetFunctionConfiguration."""
         return cls(
             name=configuration["FunctionName"],
@@ -45,8 +42,7 @@ class Function:
             code=code,
             timeout=float(configuration.get("Timeout", 3)),
             memory=int(configuration.get("MemorySize", 128)),
-            region=region,
-            log_group=configuration.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{configuration['FunctionName']}"),
+            log_group=configuration["LoggingConfig"]["LogGroup"],
             variables=tuple(sorted(configuration.get("Environment", {}).get("Variables", {}).items())),
         )
 
@@ -63,9 +59,9 @@ class Invocation:
 class Environments:
     """A pool of execution environments per function."""
 
-    def __init__(self, children: Children, endpoint_url: str, directory: Path) -> None:
+    def __init__(self, children: Children, location: Location, directory: Path) -> None:
         self._children = children
-        self._endpoint_url = endpoint_url
+        self._location = location
         self._directory = directory
         self._idle: dict[Function, list[_Environment]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -82,11 +78,11 @@ class Environments:
         with self._lock:
             if self._idle[function]:
                 return self._idle[function].pop()
-        return _Environment(function, self._children, self._endpoint_url, self._directory)
+        return _Environment(function, self._children, self._location, self._directory)
 
 
 class _Environment:
-    def __init__(self, function: Function, children: Children, endpoint_url: str, directory: Path) -> None:
+    def __init__(self, function: Function, children: Children, location: Location, directory: Path) -> None:
         self._function = function
         self._log = (directory / f"{function.name}-{time.monotonic_ns()}.log").open("ab+")
         self._read = 0
@@ -95,7 +91,7 @@ class _Environment:
             self._process: subprocess.Popen[bytes] = children.start(
                 "local.worker",
                 [str(theirs.fileno()), str(function.code), function.handler],
-                _variables(function, endpoint_url),
+                _variables(function, location),
                 self._log,
                 [theirs.fileno()],
             )
@@ -163,20 +159,9 @@ class _Environment:
         return printed.decode(errors="replace").rstrip("\n")
 
 
-def _variables(function: Function, endpoint_url: str) -> dict[str, str]:
-    """Lambda's environment and nothing of the caller's own: no profile, no proxy, no credentials file."""
+def _variables(function: Function, location: Location) -> dict[str, str]:
     return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LANG": "en_US.UTF-8",
-        "TZ": ":UTC",
-        "HOME": "/nonexistent",
-        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry.endswith("site-packages")),
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ENDPOINT_URL": endpoint_url,
-        "AWS_REGION": function.region,
-        "AWS_DEFAULT_REGION": function.region,
-        "AWS_ACCESS_KEY_ID": function.arn.split(":")[4],
-        "AWS_SECRET_ACCESS_KEY": "local",
+        **clean_environment(location),
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",

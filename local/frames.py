@@ -1,5 +1,6 @@
 """Length-prefixed messages over a stream socket: a JSON head and an opaque body."""
 
+import asyncio
 import json
 import socket
 import struct
@@ -21,6 +22,15 @@ def receive(channel: socket.socket, deadline: float | None = None) -> tuple[Any,
     """
     head, body = HEAD.unpack(_exactly(channel, HEAD.size, deadline))
     return json.loads(_exactly(channel, head, deadline)), _exactly(channel, body, deadline)
+
+
+async def read(stream: asyncio.StreamReader) -> tuple[Any, bytes]:
+    """Read one message.
+
+    Raises: asyncio.IncompleteReadError when the other side has gone.
+    """
+    head, body = HEAD.unpack(await stream.readexactly(HEAD.size))
+    return json.loads(await stream.readexactly(head)), await stream.readexactly(body)
 
 
 def _exactly(channel: socket.socket, size: int, deadline: float | None) -> bytes:

@@ -38,16 +38,20 @@ class Functions:
 
     def install(self) -> None:
         stand_in = service("lambda_svc")
-        start_queue_poller = stand_in._ensure_poller
+        self._start_queue_poller = stand_in._ensure_poller
         stand_in._execute_function_warm = self._execute
         stand_in._poll_kinesis = self._reconcile
         stand_in._poll_dynamodb_streams = lambda: False
-        stand_in._ensure_poller = lambda: (self._pollers.reconcile(), start_queue_poller())
+        stand_in._ensure_poller = self._start_pollers
         install_queues()
         _on_set(core("concurrency").esm_wake, self._pollers.notice)
 
     def stop(self) -> None:
         self._pollers.stop()
+
+    def _start_pollers(self) -> None:
+        self._pollers.reconcile()
+        self._start_queue_poller()
 
     def _reconcile(self) -> bool:
         self._pollers.reconcile()
@@ -57,7 +61,7 @@ class Functions:
         """The stand-in's contract of a function run: body, log, and error when it failed."""
         configuration = record.get("config") or record
         code = _code_directory(record["code_zip"])
-        function = Function.from_configuration(configuration, code, self._gateway.region)
+        function = Function.from_configuration(configuration, code)
         invocation = self._environments.invoke(function, event, request_id)
         _publish_metrics(invocation)
         return {"body": invocation.answer, "log": invocation.log, "error": invocation.failed}

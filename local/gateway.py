@@ -15,6 +15,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from local.children import Location
+
 VERSION = "1.5.33"
 ACCOUNT = "000000000000"
 _Result = TypeVar("_Result")
@@ -22,11 +24,15 @@ _Result = TypeVar("_Result")
 
 def service(name: str) -> Any:
     """A module of the stand-in that emulates one service."""
-    return importlib.import_module(f"ministack.services.{name}")
+    return _module(f"ministack.services.{name}")
 
 
 def core(name: str) -> Any:
-    return importlib.import_module(f"ministack.core.{name}")
+    return _module(f"ministack.core.{name}")
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(name)
 
 
 class Gateway:
@@ -42,9 +48,10 @@ class Gateway:
         self.region = region
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self.location = Location(self.url, region, ACCOUNT)
         self._loop: asyncio.AbstractEventLoop | None = None
         os.environ.update(_settings(self.port, region, directory))
-        self.app: Any = importlib.import_module("ministack.app")
+        self.app = _module("ministack.app")
         # At start it removes containers it takes for its own; containers of this machine are none of our business.
         self.app._docker_socket_present = lambda: False
 

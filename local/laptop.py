@@ -56,7 +56,7 @@ def _region() -> str:
 class _Stack:
     def __init__(self, gateway: Gateway, children: Children, directory: Path) -> None:
         self._gateway = gateway
-        self._functions = Functions(gateway, Environments(children, gateway.url, directory))
+        self._functions = Functions(gateway, Environments(children, gateway.location, directory))
         self._sagemaker = SageMaker(gateway, children, directory)
 
     async def serve(self, template: Path, stack_name: str, on_ready: Callable[[Laptop], None]) -> None:

@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> None:
     channel = socket.socket(fileno=int(arguments[1]))
     try:
         handler = _load(Path(arguments[2]), arguments[3])
-    except BaseException as error:  # an import may raise anything; Lambda reports it and ends the environment
+    except BaseException as error:  # noqa: BLE001 - an import may raise anything; Lambda reports it and ends the environment
         channel.sendall(frames.pack({"error": _described(error)}))
         return
     channel.sendall(frames.pack({"ready": True}))
@@ -78,7 +78,7 @@ def _answer(handler: _Handler, event: Any, head: dict[str, Any]) -> tuple[dict[s
     context = Context(head["request_id"], head["function_arn"], time.time() + head["timeout"])
     try:
         return {}, json.dumps(handler(event, context)).encode()
-    except Exception as error:  # whatever the handler raises is the invocation's answer
+    except Exception as error:  # noqa: BLE001 - whatever the handler raises is the invocation's answer
         return {"error": _described(error)}, b""
 
 

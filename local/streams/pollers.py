@@ -107,8 +107,7 @@ class Pollers:
             shard.wake.clear()
             try:
                 self._do(shard, self._next(shard))
-            except Exception:
-                # The thread must live: whatever went wrong is tried again, as the service would.
+            except Exception:  # noqa: BLE001 - the thread must live: the service would try again too
                 _log.exception("shard %s", shard.origin.shard)
                 shard.wake.wait(1.0)
 

@@ -158,7 +158,7 @@ class ShardReader:
     _pending: deque[Batch] = field(default_factory=deque)
 
     def next_action(self, read: Read, now: float, moment: float) -> Action:
-        """now is a monotonic clock for waiting, moment the time of day that record ages are measured by."""
+        """Say what to do next; now is of a monotonic clock, moment the time of day that ages are measured by."""
         if not self._pending:
             self._gather(read, now)
             if (wait := self._form_batch(now)) is not None:
@@ -175,13 +175,14 @@ class ShardReader:
         batch = self._pending.popleft()
         match outcome:
             case Succeeded():
-                return None
+                pass
             case Throttled():
-                return self._postpone(batch, now)
+                self._postpone(batch, now)
             case FailedFrom(sequence) if sequence != batch.records[0].sequence:
-                return self._keep_from(batch, sequence)
+                self._keep_from(batch, sequence)
             case _:
                 return self._failed(batch, now)
+        return None
 
     def _gather(self, read: Read, now: float) -> None:
         while len(self._gathered) < self.policy.batch_size:
@@ -235,11 +236,12 @@ class ShardReader:
     def _failed(self, batch: Batch, now: float) -> Discard | None:
         batch.invocations += 1
         if self.policy.bisect and len(batch.records) > 1:
-            return self._bisect(batch)
-        if self.policy.retries is not None and batch.retries >= self.policy.retries:
+            self._bisect(batch)
+        elif self.policy.retries is not None and batch.retries >= self.policy.retries:
             return Discard(batch, RETRIES_EXHAUSTED)
-        batch.retries += 1
-        self._postpone(batch, now)
+        else:
+            batch.retries += 1
+            self._postpone(batch, now)
         return None
 
     def _bisect(self, batch: Batch) -> None:

@@ -1,0 +1,152 @@
+"""Endpoints: their life cycle, and the variants that answer for them."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from local.sagemaker.api import ApiError, Document, Operation
+from local.sagemaker.models import ContainerSpec, EndpointConfigs, Models
+from local.sagemaker.records import Records, now, page
+from local.sagemaker.serving import ContainerFailed, Serving
+
+Start = Callable[[ContainerSpec, Path], Serving]
+
+
+@dataclass(slots=True)
+class Variant:
+    """A production variant that is serving, and its present share of the traffic."""
+
+    name: str
+    settings: Document
+    serving: Serving
+    weight: float
+
+
+class Endpoints:
+    """CreateEndpoint and its relatives. A new configuration is brought up beside the old one and then takes over."""
+
+    def __init__(self, prefix: str, configs: EndpointConfigs, models: Models, start: Start, directory: Path) -> None:
+        self._records = Records("endpoint", prefix)
+        self._configs = configs
+        self._models = models
+        self._start = start
+        self._directory = directory
+        self._fleets = count(1)
+
+    def operations(self) -> dict[str, Operation]:
+        return {
+            "CreateEndpoint": self.create,
+            "DescribeEndpoint": self.describe,
+            "UpdateEndpoint": self.update,
+            "UpdateEndpointWeightsAndCapacities": self.weigh,
+            "DeleteEndpoint": self.delete,
+            "ListEndpoints": lambda request: page(
+                self._records.all(), request, "Endpoints", "EndpointName", "EndpointStatus"
+            ),
+        }
+
+    def create(self, request: Document) -> Document:
+        name = request["EndpointName"]
+        self._configs.get(request["EndpointConfigName"])
+        endpoint = {
+            **request,
+            "EndpointArn": self._records.arn(f"endpoint/{name}"),
+            "EndpointStatus": "Creating",
+            "CreationTime": now(),
+            "_variants": [],
+        }
+        self._touch(self._records.add(name, endpoint))
+        self._in_background(self._bring_up, endpoint, request["EndpointConfigName"], "Failed")
+        return endpoint
+
+    def describe(self, request: Document) -> Document:
+        endpoint = self._records.get(request["EndpointName"])
+        return {**endpoint, "ProductionVariants": [_summary(variant) for variant in endpoint["_variants"]]}
+
+    def update(self, request: Document) -> Document:
+        endpoint = self._settled(request["EndpointName"], "update")
+        self._configs.get(request["EndpointConfigName"])
+        if endpoint["EndpointStatus"] == "Failed":
+            raise ApiError(f'Cannot update failed endpoint "{endpoint["EndpointArn"]}".')
+        self._touch(endpoint, EndpointStatus="Updating")
+        self._in_background(self._bring_up, endpoint, request["EndpointConfigName"], "InService")
+        return endpoint
+
+    def weigh(self, request: Document) -> Document:
+        endpoint = self._settled(request["EndpointName"], "update")
+        variants = {variant.name: variant for variant in endpoint["_variants"]}
+        for wanted in request["DesiredWeightsAndCapacities"]:
+            if wanted["VariantName"] not in variants:
+                raise ApiError(f"Could not find variant {wanted['VariantName']}.")
+            variants[wanted["VariantName"]].weight = wanted.get("DesiredWeight", variants[wanted["VariantName"]].weight)
+        self._touch(endpoint)
+        return endpoint
+
+    def delete(self, request: Document) -> Document:
+        endpoint = self._settled(request["EndpointName"], "delete")
+        self._records.remove(request["EndpointName"])
+        self._retire(endpoint["_variants"])
+        return {}
+
+    def serving(self, name: str) -> list[Variant]:
+        """The variants that answer for an endpoint.
+
+        Raises: ApiError if there is none, or it is not in service.
+        """
+        endpoint = self._records.get(name)
+        if not endpoint["_variants"]:
+            raise ApiError(f"Endpoint {name} is {endpoint['EndpointStatus']}, not InService.")
+        variants: list[Variant] = endpoint["_variants"]
+        return variants
+
+    def _settled(self, name: str, verb: str) -> Document:
+        endpoint = self._records.get(name)
+        if endpoint["EndpointStatus"] in ("Creating", "Updating"):
+            raise ApiError(f'Cannot {verb} in-progress endpoint "{endpoint["EndpointArn"]}".')
+        return endpoint
+
+    def _bring_up(self, endpoint: Document, config: str, status_on_failure: str) -> None:
+        """Start the configuration's variants; on failure what served before goes on serving."""
+        started: list[Variant] = []
+        try:
+            # One by one, so that those which did start are known when the next one does not.
+            for settings in self._configs.get(config)["ProductionVariants"]:
+                started += [self._variant(endpoint["EndpointName"], settings)]
+        except (ContainerFailed, ApiError, OSError, RuntimeError) as error:
+            self._retire(started)
+            reason = f"The primary container did not pass the ping health check: {error}"
+            self._touch(endpoint, EndpointStatus=status_on_failure, FailureReason=reason)
+            return
+        replaced, endpoint["_variants"] = endpoint["_variants"], started
+        endpoint.pop("FailureReason", None)
+        self._touch(endpoint, EndpointStatus="InService", EndpointConfigName=config)
+        self._retire(replaced)
+
+    def _variant(self, endpoint: str, settings: Document) -> Variant:
+        base = self._directory / endpoint / f"{next(self._fleets)}-{settings['VariantName']}"
+        serving = self._start(self._models.spec(settings["ModelName"]), base)
+        return Variant(settings["VariantName"], settings, serving, settings["InitialVariantWeight"])
+
+    def _retire(self, variants: list[Variant]) -> None:
+        for variant in variants:
+            variant.serving.close()
+
+    def _touch(self, endpoint: Document, **changes: Any) -> None:
+        endpoint.update(changes, LastModifiedTime=now())
+
+    def _in_background(self, work: Callable[..., None], *arguments: Any) -> None:
+        threading.Thread(target=work, args=arguments, name="endpoint", daemon=True).start()
+
+
+def _summary(variant: Variant) -> Document:
+    count_of_instances = variant.settings.get("InitialInstanceCount")
+    return {
+        "VariantName": variant.name,
+        "CurrentWeight": variant.weight,
+        "DesiredWeight": variant.weight,
+        "CurrentInstanceCount": count_of_instances,
+        "DesiredInstanceCount": count_of_instances,
+    }
