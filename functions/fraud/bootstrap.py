@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -29,7 +30,10 @@ from fraud.services.labelling import Labelling
 from fraud.services.models import Models
 from fraud.services.projection import Projection
 from fraud.services.scoring import LONGEST_COMMIT, Scoring
-from fraud.settings import LabellingSettings, ProjectionSettings, ScoringSettings
+from fraud.settings import DeploymentSettings, LabellingSettings, ProjectionSettings, ScoringSettings
+
+if TYPE_CHECKING:
+    from fraud.services.deployment import Deployment
 
 STORE = Config(connect_timeout=0.5, read_timeout=1.0, retries={"mode": "standard", "total_max_attempts": 2})
 """botocore's own defaults are 60 s and would outlive the invocation."""
@@ -123,3 +127,55 @@ def _quarantine(bucket: str) -> Quarantine:
 def pause(attempt: int) -> None:
     """Wait before another attempt: full jitter, 20 ms doubled each time."""
     time.sleep(random.uniform(0.0, 0.02 * 2**attempt))
+
+
+CONTROL = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
+"""For people and state machines, who wait; never for a transaction."""
+
+
+def deployment(
+    session: boto3.Session,
+    names: DeploymentSettings,
+    endpoint_url: str | None = None,
+    progress: Callable[[str], None] = lambda sentence: None,
+) -> Deployment:
+    """The use-case that registers models and puts them in service, for the command line and the rollout.
+
+        deployed = bootstrap.deployment(session, DeploymentSettings(...), endpoint_url, progress=print)
+        arn = deployed.register(Path("model.tar.gz").read_bytes(), approved=True)
+        routing = deployed.bootstrap_champion(arn, Instance("ml.m5.large"))
+
+    `Instance` is in `fraud.deployment_ports`. What goes wrong is raised as a `FraudError` whose text is a sentence for
+    the operator; after a `Retryable` one the same call goes on from where it stopped.
+
+    Args:
+        session: credentials and region.
+        names: outputs of the stack.
+        endpoint_url: of the laptop's stack; None on AWS.
+        progress: told one sentence at every step, and at every look while an endpoint comes up.
+    """
+    # Only here, so that functions which score transactions do not load it at their cold start.
+    from fraud.aws.endpoints import SageMakerEndpoints
+    from fraud.aws.package_store import S3PackageStore
+    from fraud.aws.registry import SageMakerRegistry
+    from fraud.aws.routing_store import DynamoRoutingStore
+    from fraud.deployment_ports import Hosting
+    from fraud.services.deployment import Deployment
+
+    dynamodb = session.client("dynamodb", endpoint_url=endpoint_url, config=CONTROL)
+    runtime = session.client("sagemaker-runtime", endpoint_url=endpoint_url, config=ENDPOINT)
+    s3 = session.client("s3", endpoint_url=endpoint_url, config=CONTROL)
+    sagemaker = session.client("sagemaker", endpoint_url=endpoint_url, config=CONTROL)
+    return Deployment(
+        registry=SageMakerRegistry(sagemaker, names.model_package_group, names.model_image),
+        packages=S3PackageStore(s3, names.model_bucket),
+        endpoints=SageMakerEndpoints(sagemaker, time.sleep),
+        routing=DynamoRoutingStore(dynamodb, names.rollout_table),
+        scorer=SageMakerScorer(runtime),
+        slots={"a": names.endpoint_slot_a, "b": names.endpoint_slot_b},
+        hosting=Hosting(names.execution_role, names.volume_key),
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+        new_salt=lambda: secrets.token_hex(16),
+        progress=progress,
+    )

@@ -1,4 +1,4 @@
-"""What putting a model in service asks of the world: protocols of four methods at most, and the values they speak in."""
+"""What putting a model in service asks of the world: protocols of four methods at most, and their values."""
 
 from __future__ import annotations
 

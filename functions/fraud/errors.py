@@ -4,7 +4,8 @@
     ├── Retryable                the same call may succeed later
     │   ├── StoreUnavailable     throttled, timed out or failing store
     │   ├── ModelUnavailable     the endpoint did not answer with usable scores
-    │   └── DeadlineExceeded     no time left to do it in this invocation
+    │   ├── DeadlineExceeded     no time left to do it in this invocation
+    │   └── DeploymentInterrupted  a step of a deployment did not come to its end
     └── Permanent                the same call will fail for ever
         ├── InvalidRecord        a record that cannot be accepted
         │   ├── InvalidTransaction
@@ -12,6 +13,7 @@
         ├── InvalidSettings      a missing or malformed environment variable
         ├── InvalidPolicy        a malformed policy document
         ├── InvalidPackage       a model package that cannot be served
+        ├── DeploymentFailed     a model that could not be put in service
         └── RoutingConflict      another writer moved the routing item first
 
 No message carries a payload: what a producer sent may hold what must never reach a log.
@@ -38,6 +40,10 @@ class ModelUnavailable(Retryable):
 
 class DeadlineExceeded(Retryable):
     """No time is left to do it in this invocation."""
+
+
+class DeploymentInterrupted(Retryable):
+    """A step of a deployment did not come to its end; the same call goes on from there."""
 
 
 class Permanent(FraudError):
@@ -76,6 +82,10 @@ class InvalidPolicy(Permanent):
 
 class InvalidPackage(Permanent):
     """A model package that cannot be served."""
+
+
+class DeploymentFailed(Permanent):
+    """A model that could not be put in service."""
 
 
 class RoutingConflict(Permanent):

@@ -47,6 +47,32 @@ class LabellingSettings:
     entity_retention_days: int
 
 
+@dataclass(frozen=True, slots=True)
+class DeploymentSettings:
+    """What putting a model in service needs to know: outputs of the stack.
+
+    Args:
+        rollout_table: `RolloutTableName`.
+        endpoint_slot_a: `EndpointSlotA`, the name of the endpoint in slot a.
+        endpoint_slot_b: `EndpointSlotB`.
+        model_package_group: `ModelPackageGroupName`.
+        model_image: `ModelImageUri`.
+        model_bucket: `ArchiveBucketName`; artefacts lie in it under `models/`.
+        execution_role: `SageMakerExecutionRoleArn`.
+        volume_key: `DataKeyArn` to encrypt the volumes of instances, or None for the service's own key, as for
+            instance types with local NVMe disks.
+    """
+
+    rollout_table: str
+    endpoint_slot_a: str
+    endpoint_slot_b: str
+    model_package_group: str
+    model_image: str
+    model_bucket: str
+    execution_role: str
+    volume_key: str | None = None
+
+
 Settings = TypeVar("Settings", ScoringSettings, ProjectionSettings, LabellingSettings)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fraud import model_package
 from fraud.deployment_ports import (
     Approval,
     Candidate,
@@ -31,7 +30,17 @@ from fraud.errors import (
     ModelUnavailable,
     RoutingConflict,
 )
-from fraud.model_package import PackageDocument
+from fraud.model_package import (
+    DOCUMENT,
+    LARGEST_ARTEFACT,
+    LARGEST_DOCUMENT,
+    PackageDocument,
+    check_artefact,
+    check_scores,
+    digest,
+    document_in,
+    parse,
+)
 from fraud.ports import Scorer
 from fraud.routing import Routing, ServedModel
 
@@ -92,12 +101,12 @@ class Deployment:
             DeploymentFailed: the registry refuses.
             DeploymentInterrupted: try again; at worst this adds the version a second time.
         """
-        document = model_package.document_in(artefact)
-        model_package.parse(document)
-        sha256 = model_package.digest(artefact)
+        document = document_in(artefact)
+        parse(document)
+        sha256 = digest(artefact)
         candidate = Candidate(
             artefact_uri=self.packages.write(f"{sha256[:16]}/model.tar.gz", artefact),
-            document_uri=self.packages.write(f"{sha256[:16]}/{model_package.DOCUMENT}", document),
+            document_uri=self.packages.write(f"{sha256[:16]}/{DOCUMENT}", document),
             artefact_sha256=sha256,
             artefact_bytes=len(artefact),
             approved=approved,
@@ -218,7 +227,7 @@ class Deployment:
         scores = self._scores(
             document.served_at(plan.endpoint, plan.model_package), [each.features for each in document.smoke_vectors]
         )
-        model_package.check_scores(document, scores)
+        check_scores(document, scores)
 
     def serve_first(self, slot: str, plan: EndpointPlan, package: CheckedPackage) -> Routing:
         """Let all traffic to the plan's endpoint; the next batch that is scored uses it.
@@ -256,11 +265,11 @@ class Deployment:
         """The package document; the artefact is whole, as registered, and holds the same document."""
         if registered.document_uri is None:
             raise InvalidPackage("the package records no package_uri: without a feature contract it cannot be served")
-        text = self.packages.read(registered.document_uri, model_package.LARGEST_DOCUMENT)
-        document = model_package.parse(text)
-        artefact = self.packages.read(registered.artefact_uri, model_package.LARGEST_ARTEFACT)
-        model_package.check_artefact(artefact, registered.artefact_sha256, registered.artefact_bytes)
-        if model_package.parse(model_package.document_in(artefact)) != document:
+        text = self.packages.read(registered.document_uri, LARGEST_DOCUMENT)
+        document = parse(text)
+        artefact = self.packages.read(registered.artefact_uri, LARGEST_ARTEFACT)
+        check_artefact(artefact, registered.artefact_sha256, registered.artefact_bytes)
+        if parse(document_in(artefact)) != document:
             raise InvalidPackage("the package document differs from the one inside the artefact")
         return document
 

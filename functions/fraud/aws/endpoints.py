@@ -1,0 +1,195 @@
+"""Models, endpoint configurations and endpoints of SageMaker: created, adopted, looked at and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from fraud.aws.control_plane import ABSENT, code, deploying, found
+from fraud.deployment_ports import Capture, EndpointPlan, EndpointState, Phase
+from fraud.errors import DeploymentFailed, DeploymentInterrupted
+
+VARIANT = "primary"
+"""One variant per endpoint, of the same name everywhere: SageMaker's deployment guardrails need that."""
+ATTEMPTS = 5
+"""What was just created may not be found yet by the next call, and AWS tells callers to try again."""
+TAKEN = ABSENT | {"ResourceInUse", "ConflictException"}
+"""Codes that a name in use may be refused with; ValidationException is one, so what stands there tells."""
+GONE = "Deleting"
+FAILED = frozenset({GONE, "Failed", "OutOfService", "UpdateRollbackFailed"})
+"""Statuses that do not lead to InService by themselves."""
+
+Described = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One of the three things an endpoint is made of.
+
+    Args:
+        operation: as the client's methods end.
+        name: argument that names it, and its name.
+        content: the other arguments of its creation.
+        is_same: whether what Describe answers has this content.
+    """
+
+    operation: str
+    name: Mapping[str, str]
+    content: Mapping[str, Any]
+    is_same: Callable[[Described], bool]
+
+    def __str__(self) -> str:
+        return f"{self.operation.replace('_', ' ')} {next(iter(self.name.values()))}"
+
+
+@dataclass(frozen=True)
+class SageMakerEndpoints:
+    """Brings endpoints up and down.
+
+    Args:
+        client: SageMaker.
+        sleep: waits so many seconds.
+    """
+
+    client: Any
+    sleep: Callable[[float], None]
+
+    def create(self, plan: EndpointPlan) -> None:
+        """Create model, configuration and endpoint; what already exists with the plan's content is adopted.
+
+        Raises:
+            DeploymentFailed: refused, or something else stands under one of the names.
+            DeploymentInterrupted: throttled or no answer; the same call goes on from there.
+        """
+        for part in _parts(plan):
+            with deploying(f"creating {part}"):
+                self._ensure(part)
+
+    def describe(self, endpoint: str) -> EndpointState | None:
+        """How an endpoint is; None without one.
+
+        Raises:
+            DeploymentInterrupted: no answer.
+        """
+        with deploying(f"looking at endpoint {endpoint}"):
+            answer = found(self.client.describe_endpoint, EndpointName=endpoint)
+        return None if answer is None else _state(answer)
+
+    def remove(self, plan: EndpointPlan) -> None:
+        """Remove endpoint, configuration and model; what stands there with other content is left.
+
+        Raises:
+            DeploymentFailed: refused.
+            DeploymentInterrupted: no answer; the same call goes on from there.
+        """
+        for part in reversed(list(_parts(plan))):
+            with deploying(f"removing {part}"):
+                standing = self._standing(part)
+                if standing is not None and part.is_same(standing) and not _is_going(standing):
+                    self._call("delete", part)
+
+    def _ensure(self, part: _Part) -> None:
+        """Create or adopt. No text of an error is relied upon: what stands under the name tells why it was refused."""
+        standing, refusal = None, None
+        for attempt in range(ATTEMPTS):
+            refusal = self._created(part)
+            if refusal is None:
+                return
+            standing = self._standing(part)
+            if standing is not None and not _is_going(standing):
+                _adopt(part, standing)
+                return
+            self.sleep(2.0**attempt)
+        if standing is not None:
+            raise DeploymentInterrupted(f"{part} is still being deleted: try again") from refusal
+        assert refusal is not None
+        raise refusal
+
+    def _created(self, part: _Part) -> ClientError | None:
+        """Create; the error when the name may be in use, or something the call refers to may not be found yet."""
+        try:
+            self._call("create", part, **part.content)
+        except ClientError as error:
+            if code(error) not in TAKEN:
+                raise
+            return error
+        return None
+
+    def _standing(self, part: _Part) -> Described | None:
+        return found(getattr(self.client, f"describe_{part.operation}"), **part.name)
+
+    def _call(self, verb: str, part: _Part, **content: Any) -> None:
+        getattr(self.client, f"{verb}_{part.operation}")(**part.name, **content)
+
+
+def _adopt(part: _Part, standing: Described) -> None:
+    if not part.is_same(standing):
+        raise DeploymentFailed(f"{part} exists already and is of another package or configuration: delete it first")
+
+
+def _is_going(standing: Described) -> bool:
+    return standing.get("EndpointStatus") == GONE
+
+
+def _state(answer: Described) -> EndpointState:
+    status = answer["EndpointStatus"]
+    phase = Phase.IN_SERVICE if status == "InService" else Phase.FAILED if status in FAILED else Phase.CHANGING
+    reason = answer.get("FailureReason")
+    return EndpointState(phase, answer["EndpointConfigName"], f"{status}: {reason}" if reason else status)
+
+
+def _parts(plan: EndpointPlan) -> Iterator[_Part]:
+    """What a plan is made of, in the order of creation."""
+    yield _Part("model", {"ModelName": plan.model}, _model(plan), lambda found: _is_model(found, plan))
+    yield _Part(
+        "endpoint_config", {"EndpointConfigName": plan.config}, _config(plan), lambda found: _is_config(found, plan)
+    )
+    yield _Part(
+        "endpoint",
+        {"EndpointName": plan.endpoint},
+        {"EndpointConfigName": plan.config},
+        lambda found: bool(found["EndpointConfigName"] == plan.config),
+    )
+
+
+def _model(plan: EndpointPlan) -> dict[str, Any]:
+    return {
+        "PrimaryContainer": {"ModelPackageName": plan.model_package},
+        "ExecutionRoleArn": plan.hosting.role,
+    }
+
+
+def _is_model(described: Described, plan: EndpointPlan) -> bool:
+    containers = [described.get("PrimaryContainer") or {}, *described.get("Containers", [])]
+    return any(each.get("ModelPackageName") == plan.model_package for each in containers)
+
+
+def _config(plan: EndpointPlan) -> dict[str, Any]:
+    variant = {
+        "VariantName": VARIANT,
+        "ModelName": plan.model,
+        "InstanceType": plan.instance.type,
+        "InitialInstanceCount": plan.instance.count,
+        "InitialVariantWeight": 1.0,
+    }
+    key = {"KmsKeyId": plan.hosting.volume_key} if plan.hosting.volume_key else {}
+    capture = {"DataCaptureConfig": _capture(plan.hosting.capture)} if plan.hosting.capture else {}
+    return {"ProductionVariants": [variant], **key, **capture}
+
+
+def _is_config(described: Described, plan: EndpointPlan) -> bool:
+    return [each["ModelName"] for each in described["ProductionVariants"]] == [plan.model]
+
+
+def _capture(capture: Capture) -> dict[str, Any]:
+    """Without the content types SageMaker would write rows and answers as base64."""
+    return {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": capture.percentage,
+        "DestinationS3Uri": capture.uri,
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
+    }
