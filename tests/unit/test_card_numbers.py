@@ -1,5 +1,8 @@
 """Card numbers are found wherever they stand, and nothing else is touched."""
 
+import hashlib
+import uuid
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,3 +96,14 @@ def test_mask_any_text_leaves_no_card_number_and_is_idempotent(text: str) -> Non
     once = card_numbers.mask(text)
     assert not card_numbers.contains(once)
     assert card_numbers.mask(once) == once
+
+
+def test_hashes_and_uuids_are_not_taken_for_card_numbers() -> None:
+    tokens = [hashlib.sha256(str(number).encode()).hexdigest()[:32] for number in range(5_000)]
+    identifiers = [str(uuid.UUID(hashlib.md5(str(number).encode()).hexdigest())) for number in range(5_000)]
+    assert [each for each in tokens + identifiers if card_numbers.contains(each)] == []
+
+
+def test_a_card_number_beside_a_hash_still_counts() -> None:
+    assert card_numbers.mask(f"{'ab12' * 8} 4111111111111111") == f"{'ab12' * 8} [PAN]"
+    assert card_numbers.contains("card4111111111111111")
