@@ -81,6 +81,8 @@ def assemble(
         transactions: columns of the transaction event; `occurred_at` as a timestamp.
         labels: columns of the label event; labels of unknown transactions are left out.
         as_of: labels that became known later are not looked at.
+        maturity: age at which the outcome of a transaction is settled.
+        progress: called now and then.
     """
     ordered = transactions.sort_by([("occurred_at", "ascending"), ("transaction_id", "ascending")])
     known = _known_labels(ordered, labels, as_of)
@@ -135,8 +137,8 @@ def _known_labels(ordered: pa.Table, labels: pa.Table, as_of: datetime) -> _Labe
     rows = pc.index_in(known["transaction_id"], value_set=ordered["transaction_id"])
     known, rows = known.filter(pc.is_valid(rows)), rows.drop_null().to_numpy()
     labelled_at = _seconds(known["labelled_at"])
-    # A label that comes before its transaction waits for it.
-    effective_at = np.maximum(labelled_at, _seconds(ordered["occurred_at"])[rows])
+    # A label that comes before its transaction waits until that is decided, and never speaks in its own case.
+    effective_at = np.maximum(labelled_at, _seconds(ordered["occurred_at"])[rows] + 1)
     columns = (effective_at.tolist(), labelled_at.tolist(), rows.tolist(), known["is_fraud"].to_pylist())
     return _Labels(sorted(map(_Known, *columns)))
 

@@ -113,7 +113,7 @@ def _spread(rng: np.random.Generator, count: int) -> Floats:
 
     Multiples of the golden ratio, from a random start.
     """
-    spread: Floats = (rng.random() + np.arange(count) * 0.6180339887498949) % 1
+    spread: Floats = np.modf(rng.random() + np.arange(count) * 0.6180339887498949)[0]
     return spread
 
 

@@ -10,6 +10,7 @@ Runs alone in the container: imports nothing of this project.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -65,11 +66,15 @@ def model_fn(model_dir: str) -> Model:
     """Load the package that was unpacked to `model_dir`.
 
     Raises:
-        ValueError: the booster does not take the features the contract names.
+        ValueError: the model file is damaged, or takes other features than the contract names.
     """
     package = json.loads(Path(model_dir, "package.json").read_text(encoding="utf-8"))
     names = tuple(package["contract"]["names"])
-    booster = xgb.Booster(model_file=str(Path(model_dir, "model.ubj")))
+    model = Path(model_dir, "model.ubj").read_bytes()
+    # XGBoost 3.2 ends the process when it reads a truncated file.
+    if hashlib.sha256(model).hexdigest() != package["model_sha256"]:
+        raise ValueError("model.ubj is not the file that package.json describes")
+    booster = xgb.Booster(model_file=bytearray(model))
     if tuple(booster.feature_names or ()) != names:
         raise ValueError("model.ubj and package.json name different features")
     booster.set_param({"nthread": int(os.environ.get("OMP_NUM_THREADS", "1"))})
@@ -80,8 +85,7 @@ def model_fn(model_dir: str) -> Model:
 def input_fn(data: str | bytes, content_type: str) -> list[Row]:
     """The rows of a request; None stands for one that cannot be read.
 
-    Args:
-        data: text when the content type is exactly `text/csv`, bytes with any parameter after it.
+    The container hands over text when the content type is exactly `text/csv`, bytes with any parameter after it.
 
     Raises:
         ValueError: another content type, no row, or more than can be answered.

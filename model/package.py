@@ -6,14 +6,17 @@ Both are deterministic: the same content gives the same bytes, so an archive's h
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
-import json
 import tarfile
 import tempfile
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
 
 import fraud
 from fraud import features
@@ -36,8 +39,59 @@ _MODEL_SOURCES = ("__init__.py", "distributions.py", "inference.py", "params.jso
 _CORE_SOURCES = ("__init__.py", "entities.py", "features.py", "windows.py")
 SMOKE_TOLERANCE = 1e-5
 
+Score = Annotated[float, Meta(ge=0, le=1)]
 
-def build_archive(model_dir: Path, archive: Path) -> dict[str, Any]:
+
+class Contract(Struct, frozen=True):
+    """The model's inputs in their order, and the hash that binds it to their meaning."""
+
+    names: Annotated[list[str], Meta(min_length=1)]
+    hash: str
+
+
+class Thresholds(Struct, frozen=True):
+    """Scores at or above `review` go to people, at or above `block` are refused."""
+
+    review: Score
+    block: Score
+
+
+class Histogram(Struct, frozen=True):
+    """A feature in training; see `model.distributions.Histogram`."""
+
+    edges: list[float]
+    counts: list[int]
+    missing: int
+
+
+class SmokeVector(Struct, frozen=True):
+    """A real row, and the score every server of the package must give it."""
+
+    features: list[float | None]
+    score: Score
+
+
+class Document(Struct, frozen=True):
+    """`package.json`: all that serving and monitoring must know of a model.
+
+    Args:
+        model_sha256: of model.ubj; XGBoost crashes on some damaged files, so it is looked at before loading.
+        score_quantiles: 0th to 100th percentile of the scores in validation.
+        baseline: a histogram for every feature of the contract.
+        training: where the model comes from, for people.
+    """
+
+    schema_version: int
+    model_sha256: str
+    contract: Contract
+    thresholds: Thresholds
+    score_quantiles: Annotated[list[Score], Meta(min_length=101, max_length=101)]
+    baseline: dict[str, Histogram]
+    smoke_vectors: Annotated[list[SmokeVector], Meta(min_length=1)]
+    training: dict[str, Any]
+
+
+def build_archive(model_dir: Path, archive: Path) -> Document:
     """Pack what a training job left in its model directory; returns the package document.
 
     Raises:
@@ -55,7 +109,7 @@ def build_source(archive: Path) -> None:
     _write(archive, files)
 
 
-def verify(archive: Path) -> dict[str, Any]:
+def verify(archive: Path) -> Document:
     """Check that a package is whole, of known shape, and that its model gives the scores it promises.
 
     Raises:
@@ -65,57 +119,54 @@ def verify(archive: Path) -> dict[str, Any]:
     document = _parse(files["package.json"])
     _check_contract(document)
     _check_numbers(document)
+    digest = hashlib.sha256(files["model.ubj"]).hexdigest()
+    _require(digest == document.model_sha256, "model.ubj is not the file that package.json describes")
     _check_scores(files, document)
     return document
 
 
-def _check_contract(document: Mapping[str, Any]) -> None:
-    names = document["contract"]["names"]
+def _parse(text: bytes) -> Document:
+    try:
+        document = msgspec.json.decode(text, type=Document)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidPackage(f"package.json is not a package document: {error}") from error
+    version = document.schema_version
+    _require(version == SCHEMA_VERSION, f"package.json has schema_version {version}, not {SCHEMA_VERSION}")
+    return document
+
+
+def _check_contract(document: Document) -> None:
+    names = document.contract.names
     unknown = sorted(set(names) - set(features.NAMES))
     _require(not unknown, f"the contract names features that are not computed: {', '.join(unknown)}")
-    _require(bool(names) and len(set(names)) == len(names), "the contract is empty or names a feature twice")
-    _require(features.contract_hash(names) == document["contract"]["hash"], "the contract does not match its hash")
+    _require(len(set(names)) == len(names), "the contract names a feature twice")
+    _require(features.contract_hash(names) == document.contract.hash, "the contract does not match its hash")
 
 
-def _check_numbers(document: Mapping[str, Any]) -> None:
-    review, block = document["thresholds"]["review"], document["thresholds"]["block"]
-    quantiles, names = document["score_quantiles"], document["contract"]["names"]
-    _require(0 < review <= block <= 1, "the thresholds are not 0 < review <= block <= 1")
-    _require(len(quantiles) == 101, "there are not 101 score quantiles")
-    _require(all(low <= high for low, high in pairwise(quantiles)), "the score quantiles do not ascend")
-    _require(set(document["baseline"]) == set(names), "the baseline is not of the contract's features")
-    vectors = document["smoke_vectors"]
-    _require(bool(vectors), "there are no smoke vectors")
-    _require(all(len(vector["features"]) == len(names) for vector in vectors), "a smoke vector has another width")
+def _check_numbers(document: Document) -> None:
+    width = len(document.contract.names)
+    _require(0 < document.thresholds.review <= document.thresholds.block, "the thresholds are not 0 < review <= block")
+    _require(all(low <= high for low, high in pairwise(document.score_quantiles)), "the score quantiles do not ascend")
+    _require(set(document.baseline) == set(document.contract.names), "the baseline is not of the contract's features")
+    _require(all(len(v.features) == width for v in document.smoke_vectors), "a smoke vector has another width")
 
 
-def _check_scores(files: Files, document: Mapping[str, Any]) -> None:
+def _check_scores(files: Files, document: Document) -> None:
     """Serve the smoke vectors as an endpoint would."""
-    vectors = document["smoke_vectors"]
-    body = "\n".join(",".join("" if v is None else repr(v) for v in vector["features"]) for vector in vectors)
+    body = "\n".join(
+        ",".join("" if value is None else repr(value) for value in vector.features) for vector in document.smoke_vectors
+    )
     with tempfile.TemporaryDirectory() as directory:
         for name in ("model.ubj", "package.json"):
             Path(directory, name).write_bytes(files[name])
         try:
             loaded = inference.model_fn(directory)
-            answer = inference.predict_fn(inference.input_fn(body, "text/csv"), loaded)
+            scores = inference.predict_fn(inference.input_fn(body, "text/csv"), loaded)["scores"]
         except ValueError as error:  # XGBoostError is one
             raise InvalidPackage(f"the model cannot be loaded or does not answer: {error}") from error
-    for given, vector in zip(answer["scores"], vectors, strict=True):
-        near = given is not None and abs(given - vector["score"]) <= SMOKE_TOLERANCE
-        _require(near, f"a smoke vector scores {given}, not {vector['score']}")
-
-
-def _parse(text: bytes) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(text)
-        version = document["schema_version"]
-        present = {"contract", "thresholds", "score_quantiles", "baseline", "smoke_vectors", "training"} <= set(document)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidPackage("package.json is not a package document") from error
-    _require(version == SCHEMA_VERSION, f"package.json has schema_version {version}, not {SCHEMA_VERSION}")
-    _require(present, "package.json lacks a part")
-    return document
+    for score, vector in zip(scores, document.smoke_vectors, strict=True):
+        near = score is not None and abs(score - vector.score) <= SMOKE_TOLERANCE
+        _require(near, f"a smoke vector scores {score}, not {vector.score}")
 
 
 def _read(archive: Path) -> dict[str, bytes]:

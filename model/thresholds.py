@@ -22,12 +22,12 @@ class Thresholds(NamedTuple):
     block: float
 
 
-def choose(
-    scores: Floats, is_fraud: npt.NDArray[np.bool_], review_share: float, block_precision: float
-) -> Thresholds:
+def choose(scores: Floats, is_fraud: npt.NDArray[np.bool_], review_share: float, block_precision: float) -> Thresholds:
     """Thresholds for scores on rows that the model did not learn from.
 
     Args:
+        scores: 0 to 1.
+        is_fraud: what the rows turned out to be.
         review_share: share of all transactions that people can review; never exceeded on these rows.
         block_precision: share of blocked transactions that must be fraud.
     """

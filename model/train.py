@@ -8,6 +8,7 @@ job take precedence. Runs as `python -m train` in the directory of the source ar
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,9 +69,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     learning, validation = cut(rows, parameters["validation_share"])
     booster = fit(learning, validation, parameters, int(environ.get("SM_NUM_CPUS", "1")))
     scores = score(booster, validation)
-    chosen = thresholds.choose(
-        scores, validation.is_fraud, parameters["review_share"], parameters["block_precision"]
-    )
+    chosen = thresholds.choose(scores, validation.is_fraud, parameters["review_share"], parameters["block_precision"])
     metrics = measure(scores, validation.is_fraud, chosen)
     for name, value in metrics.items():
         print(f"validation:{name}={value:.6f}")
@@ -89,7 +89,9 @@ def read(channel: Path) -> Rows:
     names = tuple(name for name in features.NAMES if name in table.column_names)
     if missing or not names:
         raise ValueError(f"the training table lacks {sorted(missing) or 'every known feature'}")
-    table = table.sort_by("occurred_at")
+    # The identifier decides within a second, so that the order of files and rows never changes a model.
+    keys = [name for name in ("occurred_at", "transaction_id") if name in table.column_names]
+    table = table.sort_by([(name, "ascending") for name in keys])
     columns = [table[name].to_numpy().astype(np.float32) for name in names]
     return Rows(names, np.column_stack(columns), table["is_fraud"].to_numpy() > 0, table["occurred_at"].to_numpy())
 
@@ -108,22 +110,22 @@ def cut(rows: Rows, validation_share: float) -> tuple[Rows, Rows]:
     return parts
 
 
-def fit(learning: Rows, validation: Rows, parameters: Mapping[str, float], threads: int) -> xgb.Booster:
+def fit(learning: Rows, validation: Rows, parameters: Mapping[str, Any], threads: int) -> xgb.Booster:
     """Boost until the newest rows no longer gain; only the trees up to the best round are kept."""
     booster_parameters = {name: parameters[name] for name in _defaults()["booster"]}
     learn = xgb.QuantileDMatrix(
         learning.features,
         learning.is_fraud,
         feature_names=list(learning.names),
-        max_bin=int(parameters["max_bin"]),
+        max_bin=parameters["max_bin"],
         nthread=threads,
     )
     booster = xgb.train(
         {**booster_parameters, "nthread": threads},
         learn,
-        num_boost_round=int(parameters["num_boost_round"]),
+        num_boost_round=parameters["num_boost_round"],
         evals=[(_matrix(validation), "validation")],
-        early_stopping_rounds=int(parameters["early_stopping_rounds"]),
+        early_stopping_rounds=parameters["early_stopping_rounds"],
         verbose_eval=100,
     )
     return booster[: booster.best_iteration + 1]
@@ -191,18 +193,19 @@ def _smoke_vectors(rows: Rows, scores: Scores) -> list[dict[str, object]]:
     ]
 
 
-def _defaults() -> dict[str, dict[str, float]]:
-    defaults: dict[str, dict[str, float]] = json.loads((SOURCE / "params.json").read_text(encoding="utf-8"))
+def _defaults() -> dict[str, dict[str, Any]]:
+    """`params.json`: what XGBoost takes, and what this script takes."""
+    defaults: dict[str, dict[str, Any]] = json.loads((SOURCE / "params.json").read_text(encoding="utf-8"))
     return defaults
 
 
-def _hyperparameters(arguments: Sequence[str]) -> dict[str, float]:
-    """Defaults overridden by arguments; SageMaker hands every hyperparameter over as text, an unknown one is an error."""
-    defaults = _defaults()
-    flat: dict[str, float] = {**defaults["booster"], **{k: v for k, v in defaults.items() if k != "booster"}}
+def _hyperparameters(arguments: Sequence[str]) -> dict[str, Any]:
+    """Defaults overridden by arguments; SageMaker hands all over as text, and one that is unknown is an error."""
     parser = argparse.ArgumentParser(prog="train", allow_abbrev=False)
-    for name, value in flat.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", f"--{name}", dest=name, type=type(value), default=value)
+    for group in _defaults().values():
+        for name, value in group.items():
+            flags = dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}"))
+            parser.add_argument(*flags, dest=name, type=type(value), default=value)
     return vars(parser.parse_args(arguments))
 
 
@@ -225,9 +228,11 @@ def _date(seconds: np.int64) -> str:
 def _write(model_dir: Path, booster: xgb.Booster, package: Mapping[str, object]) -> None:
     code = model_dir / "code"
     code.mkdir(parents=True, exist_ok=True)
-    booster.save_model(model_dir / "model.ubj")
+    model = model_dir / "model.ubj"
+    booster.save_model(model)
     shutil.copyfile(SOURCE / "inference.py", code / "inference.py")
-    _write_json(model_dir / "package.json", package)
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    _write_json(model_dir / "package.json", {**package, "model_sha256": digest})
 
 
 def _write_json(path: Path, document: Mapping[str, object]) -> None:
