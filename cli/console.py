@@ -42,15 +42,16 @@ def report_error(sentence: str) -> None:
 
 
 def table_of(title: str, rows: Mapping[str, object]) -> Any:
-    """A two-column table of names and values."""
+    """A two-column table of names and values under its title."""
+    from rich.console import Group
     from rich.table import Table
 
-    table = Table(title=title or None, show_header=False, box=None, title_justify="left", title_style="bold")
+    table = Table(show_header=False, box=None)
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows.items():
         table.add_row(name, "–" if value is None else str(value))
-    return table
+    return Group(f"[bold]{title}[/]", table) if title else table
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import console, explain, labels, outputs, quarantine, send, status, up
+from cli import console, explain, labels, outputs, quarantine, send, status, teardown, up
 from cli.errors import CommandError
 
 EPILOG = """[bold]Begin here[/bold]
@@ -74,7 +74,7 @@ def fraud() -> None:
     """Real-time fraud detection: one decision per transaction, with reasons."""
 
 
-for room in (up, outputs, send, labels, status, explain, quarantine):
+for room in (up, outputs, send, labels, status, explain, quarantine, teardown):
     room.register(app)
 
 

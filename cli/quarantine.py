@@ -1,6 +1,7 @@
 """`fraud replay-quarantine`: what could not be processed, given back to where it came from."""
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -99,11 +100,11 @@ def replayable(document: Mapping[str, Any]) -> bool:
 def _refused_record(document: Mapping[str, Any]) -> Record:
     payload = document["payload"]
     data = base64.b64decode(payload) if document.get("encoding") == "base64" else payload.encode()
-    return Record(_key_of(data) or document["partition_key_hash"] or "unknown", data)
+    return Record(_card_in(data) or hashlib.blake2b(data, digest_size=8).hexdigest(), data)
 
 
-def _key_of(data: bytes) -> str | None:
-    """The card, which keeps the record on its shard; a stand-in is good enough for what is still no transaction."""
+def _card_in(data: bytes) -> str | None:
+    """The card, which keeps the record on its shard; what is still no transaction may go to any."""
     try:
         card_token = json.loads(data)["card_token"]
     except (ValueError, KeyError, TypeError):

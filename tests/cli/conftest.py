@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
@@ -11,6 +12,8 @@ from cli import target as targets
 from cli.target import Target
 
 REGION = "eu-west-1"
+# One for all tests: a session reads the definition of each service only once.
+SESSION = boto3.Session("testing", "testing", region_name=REGION)
 KEYS = {
     "EntityTable": [("entity", "HASH")],
     "DecisionTable": [("transaction_id", "HASH")],
@@ -60,10 +63,9 @@ def build(target: Target) -> dict[str, str]:
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
     """A stack that every command finds."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
     with mock_aws():
         target = Target("fraud", region=REGION)
+        target.__dict__["session"] = SESSION
         target.__dict__["outputs"] = build(target)
         target.__dict__["resources"] = {
             "ScoreTransactionsFunction": "score",

@@ -40,7 +40,7 @@ def test_transaction_event_keeps_token_and_minor_units_that_are_there() -> None:
 def test_card_token_depends_on_the_key_and_hides_the_card() -> None:
     token = card_token("4111111111111111", "k")
     assert token != card_token("4111111111111111", "other")
-    assert len(token) == 64 and token.isalpha()
+    assert len(token) == 64 and "4111" not in token
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,175 @@
+"""`fraud teardown`: legal order, what is kept, repeating it; CloudFormation is a fake, the rest is moto."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from cli.inventory import find_stack, take
+from cli.main import app
+from cli.target import Target
+from cli.teardown import REMOVERS
+from cli.teardown_plan import Kind, Step, kept, plan
+
+ROLE = "arn:aws:iam::123456789012:role/models"
+STEPS = st.lists(st.builds(Step, st.sampled_from(Kind), st.sampled_from("xyz")))
+
+
+@given(found=STEPS)
+def test_plan_is_in_legal_order_and_complete(found: list[Step]) -> None:
+    steps = plan(found, delete_data=True)
+    assert set(steps) == set(found)
+    order = [list(Kind).index(step.kind) for step in steps]
+    assert order == sorted(order)
+
+
+@given(found=STEPS)
+def test_plan_without_data_keeps_every_piece_of_it(found: list[Step]) -> None:
+    steps = plan(found, delete_data=False)
+    assert not any(step.is_data for step in steps)
+    assert set(kept(found, steps)) | set(steps) == set(found)
+
+
+def test_plan_ends_hosting_before_the_stack_and_data_before_its_key() -> None:
+    order = list(Kind)
+    for earlier, later in itertools.pairwise(
+        [Kind.ENDPOINT, Kind.ENDPOINT_CONFIG, Kind.MODEL, Kind.STACK, Kind.MODEL_PACKAGE, Kind.MODEL_PACKAGE_GROUP]
+    ):
+        assert order.index(earlier) < order.index(later)
+    assert order[-1] is Kind.KEY
+
+
+class FakeCloudFormation:
+    """Remembers stacks, and what each consists of after deletion too."""
+
+    def __init__(self, resources: list[dict[str, Any]]) -> None:
+        self.resources = resources
+        self.stacks = [self.summary("arn:live", "CREATE_COMPLETE", 2), self.summary("arn:old", "DELETE_COMPLETE", 1)]
+
+    def summary(self, stack_id: str, status: str, day: int) -> dict[str, Any]:
+        created = datetime(2026, 5, day, tzinfo=UTC)
+        return {"StackName": "fraud", "StackId": stack_id, "StackStatus": status, "CreationTime": created}
+
+    def get_paginator(self, operation: str) -> Any:
+        self.page = {"StackSummaries": self.stacks, "StackResourceSummaries": self.resources}
+        return self
+
+    def paginate(self, **_: str) -> Iterator[dict[str, Any]]:
+        return iter([self.page])
+
+    def delete_stack(self, **of: str) -> None:
+        next(stack for stack in self.stacks if stack["StackId"] == of["StackName"])["StackStatus"] = "DELETE_COMPLETE"
+
+    def get_waiter(self, _: str) -> Any:
+        return self
+
+    def wait(self, **_: Any) -> None:
+        assert self.stacks[0]["StackStatus"] == "DELETE_COMPLETE"
+
+
+def resource(logical_id: str, kind: str, name: str) -> dict[str, str]:
+    return {"LogicalResourceId": logical_id, "ResourceType": kind, "PhysicalResourceId": name}
+
+
+def resources(stack: Target) -> list[dict[str, str]]:
+    tables = [resource(name, "AWS::DynamoDB::Table", name) for name in ("EntityTable", "DecisionTable", "RolloutTable")]
+    buckets = [resource(name, "AWS::S3::Bucket", name) for name in ("quarantine", "archive")]
+    return [
+        *tables,
+        *buckets,
+        resource("DataKey", "AWS::KMS::Key", stack.output("DataKeyArn").rpartition("/")[2]),
+        resource("ModelPackageGroup", "AWS::SageMaker::ModelPackageGroup", "fraud-models"),
+        resource("SageMakerExecutionRole", "AWS::IAM::Role", "models"),
+        resource("TransactionStream", "AWS::Kinesis::Stream", "transactions"),
+    ]
+
+
+def host(sagemaker: Any, model: str, role: str) -> None:
+    container = {"Image": "image", "ModelDataUrl": "s3://archive/models/m/model.tar.gz"}
+    sagemaker.create_model(ModelName=model, PrimaryContainer=container, ExecutionRoleArn=role)
+    variant = {"VariantName": "primary", "ModelName": model, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(EndpointConfigName=f"{model}-config", ProductionVariants=[variant])
+
+
+@pytest.fixture
+def used(stack: Target) -> Target:
+    """A stack that served a model, keeps data, and has a neighbour whose name begins alike."""
+    sagemaker, s3 = stack.client("sagemaker"), stack.client("s3")
+    host(sagemaker, "fraud-a-v1-0123", ROLE)
+    host(sagemaker, "fraud-a-a-v1-4567", "arn:aws:iam::123456789012:role/neighbour")
+    sagemaker.create_endpoint(EndpointName="fraud-a", EndpointConfigName="fraud-a-v1-0123-config")
+    sagemaker.create_model_package_group(ModelPackageGroupName="fraud-models")
+    for body in (b"1", b"2"):
+        s3.put_object(Bucket="archive", Key="decisions/x", Body=body)
+    s3.delete_object(Bucket="archive", Key="decisions/x")
+    stack.client("dynamodb").update_table(TableName="DecisionTable", DeletionProtectionEnabled=True)
+    stack.client("logs").create_log_group(logGroupName="/aws/sagemaker/Endpoints/fraud-a")
+    pretend_cloudformation(stack)
+    return stack
+
+
+def pretend_cloudformation(stack: Target) -> None:
+    fake, real = FakeCloudFormation(resources(stack)), stack.client
+    stack.__dict__["client"] = lambda name, **config: fake if name == "cloudformation" else real(name, **config)
+
+
+def kinds(steps: list[Step]) -> set[Kind]:
+    return {step.kind for step in steps}
+
+
+def test_inventory_finds_hosting_by_role_and_leaves_the_neighbours(used: Target) -> None:
+    found = take(used)
+    assert Step(Kind.MODEL, "fraud-a-v1-0123") in found
+    assert Step(Kind.ENDPOINT_CONFIG, "fraud-a-v1-0123-config") in found
+    assert not any("fraud-a-a" in step.name for step in found)
+    assert kinds(found) == set(Kind) - {Kind.MODEL_PACKAGE}
+
+
+def test_teardown_keeps_data_and_can_be_repeated(used: Target, runner: CliRunner) -> None:
+    assert runner.invoke(app, ["teardown", "--yes"], catch_exceptions=False).exit_code == 0
+    left = take(used)
+    assert kinds(left) == {Kind.MODEL_PACKAGE_GROUP, Kind.BUCKET, Kind.TABLE, Kind.LOG_GROUP, Kind.KEY}
+    again = runner.invoke(app, ["teardown", "--yes"])
+    assert again.exit_code == 0 and "Nothing to remove." in again.stdout
+
+
+def test_teardown_with_data_removes_everything_even_after_the_stack_is_gone(
+    used: Target, runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner.invoke(app, ["teardown", "--yes"])
+    # moto has no DeleteModelPackageGroup.
+    monkeypatch.setitem(REMOVERS, Kind.MODEL_PACKAGE_GROUP, lambda target, name: None)
+    result = runner.invoke(app, ["teardown", "--delete-data"], input="fraud\n", catch_exceptions=False)
+    assert result.exit_code == 0
+    assert kinds(take(used)) == {Kind.MODEL_PACKAGE_GROUP}
+    assert used.client("s3").list_buckets()["Buckets"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed"), [(["--delete-data", "--yes"], "fraud-production\n"), ([], "n\n")], ids=["data", "stack"]
+)
+def test_teardown_not_confirmed_removes_nothing(
+    used: Target, runner: CliRunner, arguments: list[str], typed: str
+) -> None:
+    before = take(used)
+    result = runner.invoke(app, ["teardown", *arguments], input=typed)
+    assert result.exit_code == 1
+    assert take(used) == before
+
+
+def test_teardown_dry_run_lists_in_order_and_removes_nothing(used: Target, runner: CliRunner) -> None:
+    before = take(used)
+    listed = json.loads(runner.invoke(app, ["teardown", "--dry-run", "--json"]).stdout)
+    assert [each["kind"] for each in listed["remove"]] == ["endpoint", "endpoint_config", "model", "stack"]
+    assert len(listed["keep"]) == len(before) - 4
+    assert take(used) == before
+
+
+def test_find_stack_prefers_the_living(used: Target) -> None:
+    assert find_stack(used)["StackId"] == "arn:live"
