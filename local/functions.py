@@ -6,10 +6,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from local import emf
+from local import emf, queues
 from local.environments import Environments, Function, Invocation
 from local.gateway import Gateway, core, service
-from local.sqs import install as install_queues
+from local.objects import put_object
 from local.streams.pollers import Pollers
 
 CODE_LOCATION = "code-location"
@@ -43,7 +43,7 @@ class Functions:
         stand_in._poll_kinesis = self._reconcile
         stand_in._poll_dynamodb_streams = lambda: False
         stand_in._ensure_poller = self._start_pollers
-        install_queues()
+        queues.install()
         _on_set(core("concurrency").esm_wake, self._pollers.notice)
 
     def stop(self) -> None:
@@ -68,16 +68,6 @@ class Functions:
 
     def _deliver(self, bucket: str, key: str, body: str) -> None:
         put_object(self._gateway, bucket, key, body.encode())
-
-
-def put_object(gateway: Gateway, bucket: str, key: str, body: bytes) -> None:
-    """Write an object as a service of AWS would, from a thread of ours."""
-    headers = {"host": "s3.localhost", "content-length": str(len(body)), "content-type": "application/octet-stream"}
-    status, _, answer = gateway.call(
-        service("s3").handle_request("PUT", f"/{bucket}/{key}", headers, body, {}, internal=True)
-    )
-    if status >= 300:
-        raise OSError(f"cannot write s3://{bucket}/{key}: {answer!r}")
 
 
 def _publish_metrics(invocation: Invocation) -> None:

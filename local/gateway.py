@@ -66,7 +66,19 @@ class Gateway:
         configuration.graceful_timeout = 0.5
         configuration.loglevel = "WARNING"
         self._loop = asyncio.get_running_loop()
-        await serve(self.app.app, configuration, shutdown_trigger=stop.wait)
+        await serve(self._application, configuration, shutdown_trigger=stop.wait)
+
+    async def _application(self, scope: Any, receive: Any, send: Any) -> None:
+        """The stand-in without its own ending, which imports for seconds what it never used, to shut that down."""
+
+        async def until_shutdown() -> Any:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await send({"type": "lifespan.shutdown.complete"})
+                await asyncio.Event().wait()
+            return message
+
+        await self.app.app(scope, until_shutdown if scope["type"] == "lifespan" else receive, send)
 
     def call(self, work: Coroutine[Any, Any, _Result], timeout: float | None = 30) -> _Result:
         """Run a coroutine of the stand-in on its own loop, from a thread of ours."""

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from local import pace
 from local.children import Children
+from local.delivery import Delivery
 from local.deployment import deploy
 from local.environments import Environments
 from local.functions import Functions
@@ -57,13 +59,16 @@ class _Stack:
     def __init__(self, gateway: Gateway, children: Children, directory: Path) -> None:
         self._gateway = gateway
         self._functions = Functions(gateway, Environments(children, gateway.location, directory))
+        self._delivery = Delivery(gateway)
         self._sagemaker = SageMaker(gateway, children, directory)
 
     async def serve(self, template: Path, stack_name: str, on_ready: Callable[[Laptop], None]) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        pace.install()
         self._functions.install()
+        self._delivery.install()
         self._sagemaker.install()
         serving = asyncio.create_task(self._gateway.serve(stop))
         ready = asyncio.create_task(asyncio.to_thread(self._deploy, template, stack_name, on_ready))

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
+from local.batch_response import failures
+
 PAYLOAD_BYTES = 6 * 1024 * 1024
 _FIRST_BACKOFF_SECONDS = 0.25
 _LONGEST_BACKOFF_SECONDS = 8.0
@@ -130,20 +132,13 @@ Read = Callable[[str, int], Sequence[Record]]
 
 def judge(answer: Any, batch: Batch, policy: Policy) -> Outcome:
     """What the function's answer says; anything that is not a valid report fails the whole batch."""
-    if not policy.reports_item_failures or answer is None or answer == {}:
+    if not policy.reports_item_failures:
         return Succeeded()
-    if not isinstance(answer, dict) or not isinstance(answer.get("batchItemFailures", ""), list | None):
-        return Failed()
-    reported = {_identifier(item) for item in answer["batchItemFailures"] or ()}
     sequences = [record.sequence for record in batch.records]
-    if not reported <= set(sequences):
+    reported = failures(answer, sequences)
+    if reported is None:
         return Failed()
     return FailedFrom(next(s for s in sequences if s in reported)) if reported else Succeeded()
-
-
-def _identifier(item: Any) -> str | None:
-    identifier = item.get("itemIdentifier") if isinstance(item, dict) else None
-    return identifier if isinstance(identifier, str) else None
 
 
 @dataclass(slots=True)
