@@ -35,6 +35,10 @@ def _module(name: str) -> Any:
     return importlib.import_module(name)
 
 
+class _Ended(Exception):
+    """The server asked the application to shut down."""
+
+
 class Gateway:
     """One listening socket on the loopback interface, and the services behind it."""
 
@@ -74,11 +78,13 @@ class Gateway:
         async def until_shutdown() -> Any:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
-                await send({"type": "lifespan.shutdown.complete"})
-                await asyncio.Event().wait()
+                raise _Ended
             return message
 
-        await self.app.app(scope, until_shutdown if scope["type"] == "lifespan" else receive, send)
+        try:
+            await self.app.app(scope, until_shutdown if scope["type"] == "lifespan" else receive, send)
+        except _Ended:
+            await send({"type": "lifespan.shutdown.complete"})
 
     def call(self, work: Coroutine[Any, Any, _Result], timeout: float | None = 30) -> _Result:
         """Run a coroutine of the stand-in on its own loop, from a thread of ours."""

@@ -1,4 +1,4 @@
-"""Three of the stand-in's pure functions made fast; together they are a third of what a transactional write costs it."""
+"""Three of the stand-in's pure functions made fast; together they are a third of what a transaction costs it."""
 
 import copy
 import marshal
