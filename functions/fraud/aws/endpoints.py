@@ -102,7 +102,8 @@ class SageMakerEndpoints:
             if standing is not None and not _is_going(standing):
                 _adopt(part, standing)
                 return
-            self.sleep(2.0**attempt)
+            if attempt < ATTEMPTS - 1:
+                self.sleep(2.0**attempt)
         if standing is not None:
             raise DeploymentInterrupted(f"{part} is still being deleted: try again") from refusal
         assert refusal is not None
