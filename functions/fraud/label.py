@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
 
@@ -52,6 +53,7 @@ def _rank(label: Label) -> tuple[int, bool, bool]:
 
 
 _decode = msgspec.json.Decoder(_Document).decode
+_FIELD = re.compile(r"`\$\.([a-z_]+)`|field `([a-z_]+)`")
 
 
 def parse(payload: bytes, *, arrived_at: float) -> tuple[str, Label]:
@@ -65,13 +67,21 @@ def parse(payload: bytes, *, arrived_at: float) -> tuple[str, Label]:
     try:
         document = _decode(payload)
     except msgspec.ValidationError as error:
-        raise InvalidLabel("invalid_document", str(error)) from None
+        raise InvalidLabel("invalid_document", _explain(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise InvalidLabel("not_json", "the label is not a JSON document in UTF-8") from None
+    except RecursionError:
+        raise InvalidLabel("too_deep", "the label is nested too deeply") from None
     _check(document, arrived_at)
     seconds = document.labelled_at.timestamp()
     known_at = int(min(seconds, arrived_at))
     return document.transaction_id, Label(document.is_fraud, document.source, int(seconds * 1000), known_at)
+
+
+def _explain(error: msgspec.ValidationError) -> str:
+    """Names the field; msgspec's own message would repeat the value of `source`."""
+    field = _FIELD.search(str(error))
+    return f"the field `{field[1] or field[2]}` is missing or malformed" if field else "the label is no JSON object"
 
 
 def _check(document: _Document, arrived_at: float) -> None:
@@ -81,5 +91,7 @@ def _check(document: _Document, arrived_at: float) -> None:
         raise InvalidLabel("card_number", "`transaction_id` looks like a card number")
     if document.labelled_at.tzinfo is None:
         raise InvalidLabel("invalid_labelled_at", "`labelled_at` carries no UTC offset")
+    if document.labelled_at.timestamp() < 0:
+        raise InvalidLabel("invalid_labelled_at", "`labelled_at` lies before 1970")
     if document.labelled_at.timestamp() > arrived_at + FUTURE_TOLERANCE:
         raise InvalidLabel("from_the_future", "`labelled_at` lies in the future; it would outrank every later verdict")

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fraud import features, transaction
+from fraud import entities, features, transaction, windows
+from fraud.decision import RULES, Action, Decision
+from fraud.entities import DAY
 from fraud.intake import StreamRecord
+from fraud.ports import CardCommit
 from fraud.routing import Routing, ServedModel
+from fraud.services.labelling import LabelMessage
 from fraud.transaction import Accepted, rfc3339
+from fraud.windows import EntityState
 
 NOW = 1_750_000_000
 """A Sunday in June 2025, 15:06:40 UTC."""
@@ -74,3 +79,44 @@ def routing(share_bps: int = 0, challenger: str | None = None, **fields: Any) ->
         }
         | fields
     )
+
+
+def decision(each: Accepted | None = None, **fields: Any) -> Decision:
+    """A decision by rules."""
+    return Decision(
+        **{
+            "accepted": each or accepted(),
+            "action": Action.APPROVE,
+            "reasons": (),
+            "score": None,
+            "features": [None] * len(features.NAMES),
+            "slot": None,
+            "served_by": RULES,
+            "model_package": None,
+            "epoch": 0,
+            "policy_version": "1",
+            "degraded": True,
+            "decided_at": NOW,
+        }
+        | fields
+    )
+
+
+def commit(*decisions: Decision, expected_version: int = 0, state: EntityState | None = None) -> CardCommit:
+    """Decisions on one card, folded onto a state."""
+    card = state or windows.empty(entities.CARD)
+    for each in decisions:
+        card = entities.spend(card, each.accepted.at, each.accepted.amount_minor)
+    key = entities.card_key(decisions[0].accepted.transaction.card_token)
+    return CardCommit(key, expected_version, card, decisions)
+
+
+def label_message(number: int, transaction_id: str = "t1", at: float = NOW, **fields: Any) -> LabelMessage:
+    body = {
+        "schema_version": 1,
+        "transaction_id": transaction_id,
+        "is_fraud": True,
+        "source": "chargeback",
+        "labelled_at": rfc3339(at),
+    }
+    return LabelMessage(f"message-{number}", NOW + DAY, json.dumps(body | fields).encode())

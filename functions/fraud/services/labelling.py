@@ -133,8 +133,11 @@ class Labelling:
             by_terminal.setdefault(entities.terminal_key(terminal_id), []).append(change)
         stored = self.terminals.read_terminals(by_terminal) if by_terminal else {}
         for key, wanted in by_terminal.items():
+            moved = False
             for commit in _commits(key, stored.get(key, _NEW_TERMINAL), wanted):
-                if not self.store.apply(commit):
+                # What was folded on top of a commit that failed is void.
+                moved = moved or not self.store.apply(commit)
+                if moved:
                     yield from commit.changes
 
 

@@ -77,17 +77,25 @@ class Projection:
         except StoreUnavailable:
             return list(pending)
         left: list[Recorded] = []
+        moved: set[str] = set()
         for pack in _packs(_commits(by_terminal, stored)):
-            left += self._commit(pack) if deadline.allows(LONGEST_COMMIT) else _decisions(pack)
+            keys = {commit.key for commit in pack}
+            # What was folded on top of a commit that failed is void.
+            skip = not deadline.allows(LONGEST_COMMIT) or moved & keys
+            refused = _decisions(pack) if skip else self._commit(pack)
+            if refused is not None:
+                left += refused
+                moved |= keys
         return left
 
-    def _commit(self, pack: Sequence[TerminalCommit]) -> list[Recorded]:
+    def _commit(self, pack: Sequence[TerminalCommit]) -> list[Recorded] | None:
+        """None when written, else what is still to be counted."""
         try:
             counted = self.store.commit(pack)
         except StoreUnavailable:
-            return list(_decisions(pack))
+            return _decisions(pack)
         if counted is None:
-            return []
+            return None
         return [each for each in _decisions(pack) if each.transaction_id not in counted]
 
 

@@ -60,6 +60,8 @@ class _Batch:
         self.report = BatchReport()
         self.unstored: list[str] = []
         self.pending: dict[str, list[Accepted]] = {}
+        self.moved: set[str] = set()
+        """Cards whose commit failed in this round: what was folded on top of it is void."""
 
     def run(self) -> BatchReport:
         admission = intake.admit(list(self.records.values()))
@@ -84,12 +86,13 @@ class _Batch:
             return
         commits, calls = self.scoring.assessment.assess(self.pending, snapshot, self.deadline)
         self.report.calls += calls
-        self.pending = {}
+        self.pending, self.moved = {}, set()
         for pack in [[commit] for commit in commits] if alone else _packs(commits):
             self._commit(pack)
 
     def _commit(self, pack: Sequence[CardCommit]) -> None:
-        if not self._time_for_more():
+        keys_written = {commit.key for commit in pack}
+        if not self._time_for_more() or self.moved & keys_written:
             self._keep(_accepted(pack))
             return
         self.report.transactions += 1
@@ -97,11 +100,12 @@ class _Batch:
             cancellation = self.scoring.decisions.commit(pack)
         except StoreUnavailable:
             self._keep(_accepted(pack))
-            return
-        if cancellation is None:
-            self.report.decided += [decision for commit in pack for decision in commit.decisions]
         else:
+            if cancellation is None:
+                self.report.decided += [decision for commit in pack for decision in commit.decisions]
+                return
             self._strip(pack, cancellation)
+        self.moved |= keys_written
 
     def _strip(self, pack: Sequence[CardCommit], cancellation: Cancellation) -> None:
         """Take out what is already decided; the rest stays pending."""
