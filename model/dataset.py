@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraud import entities, features, windows
+from fraud.label import Label, Source
 from fraud.windows import EntityState
 
 MATURITY = timedelta(days=7)
@@ -110,12 +111,11 @@ def assemble(
 
 
 class _Known(NamedTuple):
-    """A label: when it took effect, when it was given, for which row, and what it says."""
+    """A verdict, its row, and the moment it takes effect, whole seconds since 1970."""
 
     effective_at: int
-    labelled_at: int
     row: int
-    is_fraud: bool
+    label: Label
 
 
 class _Labels:
@@ -136,11 +136,17 @@ def _known_labels(ordered: pa.Table, labels: pa.Table, as_of: datetime) -> _Labe
     known = labels.filter(pc.less_equal(labels["labelled_at"], pa.scalar(as_of, labels["labelled_at"].type)))
     rows = pc.index_in(known["transaction_id"], value_set=ordered["transaction_id"])
     known, rows = known.filter(pc.is_valid(rows)), rows.drop_null().to_numpy()
-    labelled_at = _seconds(known["labelled_at"])
+    millis = known["labelled_at"].cast(pa.timestamp("ms", tz="UTC"), safe=False).cast(pa.int64()).to_numpy()
+    verdicts = map(
+        Label,
+        known["is_fraud"].to_pylist(),
+        map(Source, known["source"].to_pylist()),
+        millis.tolist(),
+        (millis // 1000).tolist(),
+    )
     # A label that comes before its transaction waits until that is decided, and never speaks in its own case.
-    effective_at = np.maximum(labelled_at, _seconds(ordered["occurred_at"])[rows] + 1)
-    columns = (effective_at.tolist(), labelled_at.tolist(), rows.tolist(), known["is_fraud"].to_pylist())
-    return _Labels(sorted(map(_Known, *columns)))
+    effective_at = np.maximum(millis // 1000, _seconds(ordered["occurred_at"])[rows] + 1)
+    return _Labels(sorted(map(_Known, effective_at.tolist(), rows.tolist(), verdicts), key=lambda each: each[:2]))
 
 
 class _History:
@@ -151,7 +157,7 @@ class _History:
         self.terminals: dict[str, EntityState] = {}
         self._card_of = card_of
         self._terminal_of = terminal_of
-        self._label_of: dict[int, _Known] = {}
+        self._label_of: dict[int, Label] = {}
 
     def fold(self, first_row: int, events: Iterator[PastEvent], known: _Labels) -> Iterator[list[float | None]]:
         """The features of each event as they were just before it."""
@@ -167,17 +173,20 @@ class _History:
         return features.values(event, card, terminal)
 
     def learn_until(self, at: int | None, known: _Labels) -> None:
-        """Tell terminals of the frauds that became known; the label given last stands."""
-        for label in known.until(at):
-            before = self._label_of.get(label.row)
-            if before is not None and before.labelled_at > label.labelled_at:
-                continue
-            self._label_of[label.row] = label
-            change = int(label.is_fraud) - int(before is not None and before.is_fraud)
-            if change:
-                terminal_id = self._terminal_of[label.row]
-                terminal = self.terminals.get(terminal_id, _NEW_TERMINAL)
-                self.terminals[terminal_id] = entities.report_fraud(terminal, label.labelled_at, change)
+        """Tell terminals of the verdicts in effect at `at`: each transaction counts once, the latest verdict stands."""
+        for _, row, label in known.until(at):
+            before = self._label_of.get(row)
+            if label.supersedes(before):
+                self._label_of[row] = label
+                self._recount(self._terminal_of[row], before, label)
+
+    def _recount(self, terminal_id: str, before: Label | None, after: Label) -> None:
+        terminal = self.terminals.get(terminal_id, _NEW_TERMINAL)
+        if before is not None and before.is_fraud:
+            terminal = entities.report_fraud(terminal, before.known_at, -1)
+        if after.is_fraud:
+            terminal = entities.report_fraud(terminal, after.known_at)
+        self.terminals[terminal_id] = terminal
 
     def outcomes(self) -> npt.NDArray[np.bool_]:
         """Whether each row is known to be fraud."""

