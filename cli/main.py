@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import console, explain, labels, outputs, quarantine, send, status, teardown, up
+from cli import console, deploy, explain, labels, outputs, quarantine, send, status, teardown, train, up
 from cli.errors import CommandError
 
 EPILOG = """[bold]Begin here[/bold]
@@ -17,6 +17,10 @@ EPILOG = """[bold]Begin here[/bold]
   fraud send --simulate 20000       transactions in
 
   fraud explain TRANSACTION_ID      why one was decided as it was"""
+
+
+# Their texts are sentences for the operator; their modules are not loaded just to ask.
+SAYS_WHAT_TO_DO = ("fraud.errors", "local.deployment")
 
 
 class Commands(TyperGroup):
@@ -36,7 +40,7 @@ class Commands(TyperGroup):
 
 def explanation(error: Exception) -> str | None:
     """What to tell the operator; None for what nobody expected."""
-    if isinstance(error, CommandError):
+    if isinstance(error, CommandError) or type(error).__module__ in SAYS_WHAT_TO_DO:
         return str(error)
     if type(error).__module__.startswith("botocore"):
         return aws_explanation(error)
@@ -74,7 +78,7 @@ def fraud() -> None:
     """Real-time fraud detection: one decision per transaction, with reasons."""
 
 
-for room in (up, outputs, send, labels, status, explain, quarantine, teardown):
+for room in (up, outputs, send, labels, train, deploy, status, explain, quarantine, teardown):
     room.register(app)
 
 

@@ -1,0 +1,104 @@
+"""`fraud deploy-model`: the first model of a stack into service."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import console
+from cli.errors import CommandError
+from cli.options import AsJson
+from cli.target import Target, addressed
+from cli.training import ARCHIVE
+
+if TYPE_CHECKING:
+    from fraud.services.deployment import Deployment
+
+EPILOG = """[bold]Examples[/bold]
+
+  fraud deploy-model .fraud/model --approve
+
+  fraud deploy-model .fraud/model              only register it, for somebody else to approve
+
+  fraud deploy-model arn:aws:sagemaker:eu-west-1:123456789012:model-package/fraud/3
+
+Without a model everything is decided by rules. A second model comes in by a rollout, never by this command."""
+
+Model = Annotated[str, typer.Argument(help="A directory that `fraud train` wrote, or the ARN of an approved version.")]
+Approve = Annotated[bool, typer.Option("--approve", help="Approve it yourself, and put it in service.")]
+InstanceType = Annotated[str, typer.Option(help="Machines of the endpoint.")]
+InstanceCount = Annotated[int, typer.Option(min=1, help="How many.")]
+
+
+@addressed
+def deploy_model(
+    target: Target,
+    model: Model,
+    approve: Approve = False,
+    instance_type: InstanceType = "ml.m5.large",
+    instance_count: InstanceCount = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Register a model package and, once approved, put it in service as the first champion."""
+    with console.stderr().status("Deploying") as spinner:
+        deployment = connect(target, spinner.update)
+        package = model if model.startswith("arn:") else enlist(deployment, Path(model), approve)
+        served = approve or model.startswith("arn:")
+        if served:
+            serve(deployment, package, instance_type, instance_count)
+    tell(package, served, as_json)
+
+
+def connect(target: Target, progress: Callable[[str], None]) -> "Deployment":
+    """The use-case, bound to the stack."""
+    from fraud.bootstrap import deployment
+    from fraud.settings import DeploymentSettings
+
+    names = DeploymentSettings(
+        rollout_table=target.output("RolloutTableName"),
+        endpoint_slot_a=target.output("EndpointSlotA"),
+        endpoint_slot_b=target.output("EndpointSlotB"),
+        model_package_group=target.output("ModelPackageGroupName"),
+        model_image=target.output("ModelImageUri"),
+        model_bucket=target.output("ArchiveBucketName"),
+        execution_role=target.output("SageMakerExecutionRoleArn"),
+        volume_key=target.output("DataKeyArn"),
+    )
+    return deployment(target.session, names, target.endpoint_url, progress)
+
+
+def enlist(deployment: "Deployment", directory: Path, approve: bool) -> str:
+    """Register the package in a directory; its ARN. Raises: CommandError, FraudError."""
+    archive = directory / ARCHIVE
+    if not archive.is_file():
+        raise CommandError(f"No model package in {directory}: there is no {ARCHIVE}. Make one with `fraud train`.")
+    if approve:
+        deployment.refuse_second_champion()
+    return deployment.register(archive.read_bytes(), approved=approve)
+
+
+def serve(deployment: "Deployment", package: str, instance_type: str, instance_count: int) -> Any:
+    """Put it in service. Raises: FraudError, each saying what to do."""
+    from fraud.deployment_ports import Instance
+
+    return deployment.bootstrap_champion(package, Instance(instance_type, instance_count))
+
+
+def tell(package: str, served: bool, as_json: bool) -> None:
+    """What stands now."""
+    if as_json:
+        console.write_json({"model_package": package, "in_service": served})
+    elif served:
+        console.stdout().print(f"[green]In service[/]: {package}", highlight=False, soft_wrap=True)
+    else:
+        console.stdout().print(
+            f"Registered, waiting for approval: {package}\nOnce approved: fraud deploy-model {package}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=EPILOG)(deploy_model)
