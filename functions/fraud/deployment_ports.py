@@ -122,7 +122,11 @@ class EndpointPlan:
     @property
     def config(self) -> str:
         """Name of the endpoint's configuration: other machines make another, because none can be changed."""
-        return self._name(self.model, repr(self.instance), repr(self.hosting))
+        capture = self.hosting.capture
+        copies = f"{capture.percentage} {capture.uri}" if capture else ""
+        return self._name(
+            self.model, self.instance.type, str(self.instance.count), self.hosting.volume_key or "", copies
+        )
 
     def _name(self, *content: str) -> str:
         text = "\n".join((self.endpoint, *content))

@@ -95,7 +95,7 @@ def parse(text: bytes) -> PackageDocument:
     """
     try:
         document = _decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidPackage(f"{DOCUMENT} is not a package document: {error}") from error
     _check_contract(document.contract)
     _check_distributions(document)

@@ -78,7 +78,7 @@ def test_parse_text_that_is_not_utf8_is_refused() -> None:
         model_package.parse(packages.text().replace(b"rows", b"r\xffws"))
 
 
-@pytest.mark.parametrize("content", [b'{"training": ' + b"[" * 100_000, b'{"a": NaN}'])
+@pytest.mark.parametrize("content", [b'{"segments": ' + b"[" * 100_000, b'{"segments": NaN}'])
 def test_parse_hostile_text_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidPackage):
         model_package.parse(content)

@@ -1,0 +1,325 @@
+"""Models, configurations and endpoints of SageMaker: what is asked for, adopted and removed, and what errors become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ConnectTimeoutError
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from fraud.aws.endpoints import ATTEMPTS, SageMakerEndpoints
+from fraud.deployment_ports import Capture, EndpointState, Hosting, Phase
+from fraud.errors import DeploymentFailed, DeploymentInterrupted
+from tests.deployment.packages import ARN, KEY, PLAN, ROLE
+
+ARNS = "arn:aws:sagemaker:eu-central-1:123456789012:"
+MODEL = {"ModelName": PLAN.model}
+CONFIG = {"EndpointConfigName": PLAN.config}
+ENDPOINT = {"EndpointName": PLAN.endpoint}
+CREATE_MODEL = MODEL | {"PrimaryContainer": {"ModelPackageName": ARN}, "ExecutionRoleArn": ROLE}
+VARIANT = {
+    "VariantName": "primary",
+    "ModelName": PLAN.model,
+    "InstanceType": "ml.m5.large",
+    "InitialInstanceCount": 1,
+    "InitialVariantWeight": 1.0,
+}
+CREATE_CONFIG = CONFIG | {"ProductionVariants": [VARIANT]}
+CREATE_ENDPOINT = ENDPOINT | CONFIG
+TIMES = {"CreationTime": 1, "LastModifiedTime": 1}
+
+
+def model(package: str = ARN) -> dict[str, Any]:
+    return MODEL | {"PrimaryContainer": {"ModelPackageName": package}, "CreationTime": 1, "ModelArn": ARNS + "model/m"}
+
+
+def config(served: str = PLAN.model) -> dict[str, Any]:
+    arn = {"EndpointConfigArn": ARNS + "endpoint-config/c"}
+    return CONFIG | arn | {"CreationTime": 1, "ProductionVariants": [VARIANT | {"ModelName": served}]}
+
+
+def endpoint(status: str = "Creating", configured: str = PLAN.config, **fields: Any) -> dict[str, Any]:
+    arn = {"EndpointArn": ARNS + "endpoint/e"}
+    return ENDPOINT | arn | TIMES | {"EndpointConfigName": configured, "EndpointStatus": status} | fields
+
+
+class SageMaker:
+    """A client that answers as told, in order, and the waits in between."""
+
+    def __init__(self) -> None:
+        self.client = boto3.client("sagemaker", region_name="eu-central-1")
+        self.stub = Stubber(self.client)
+        self.waits: list[float] = []
+        self.endpoints = SageMakerEndpoints(self.client, self.waits.append)
+
+    def answers(self, operation: str, expected: dict[str, Any], answer: dict[str, Any] | None = None) -> None:
+        self.stub.add_response(operation, answer or {}, expected)
+
+    def creates(self, operation: str, expected: dict[str, Any], arn: str) -> None:
+        self.stub.add_response(operation, {arn: ARNS + "x/y-z-of-twenty"}, expected)
+
+    def refuses(
+        self, operation: str, code: str = "ValidationException", message: str = "no", status: int = 400
+    ) -> None:
+        self.stub.add_client_error(operation, code, message, status)
+
+    def creates_model(self) -> None:
+        self.creates("create_model", CREATE_MODEL, "ModelArn")
+
+    def creates_config(self) -> None:
+        self.creates("create_endpoint_config", CREATE_CONFIG, "EndpointConfigArn")
+
+    def creates_endpoint(self) -> None:
+        self.creates("create_endpoint", CREATE_ENDPOINT, "EndpointArn")
+
+
+@pytest.fixture
+def sagemaker() -> Iterator[SageMaker]:
+    fake = SageMaker()
+    with fake.stub:
+        yield fake
+        fake.stub.assert_no_pending_responses()
+
+
+def test_create_asks_for_model_configuration_and_endpoint(sagemaker: SageMaker) -> None:
+    sagemaker.creates_model()
+    sagemaker.creates_config()
+    sagemaker.creates_endpoint()
+
+    sagemaker.endpoints.create(PLAN)
+
+    assert sagemaker.waits == []
+
+
+def test_create_volume_key_and_capture_are_part_of_the_configuration(sagemaker: SageMaker) -> None:
+    plan = replace(PLAN, hosting=Hosting(ROLE, KEY, Capture("s3://archive/capture", 20)))
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 20,
+        "DestinationS3Uri": "s3://archive/capture",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
+    }
+    expected = {"ProductionVariants": [VARIANT], "KmsKeyId": KEY, "DataCaptureConfig": capture}
+    sagemaker.creates_model()
+    sagemaker.creates("create_endpoint_config", expected | {"EndpointConfigName": plan.config}, "EndpointConfigArn")
+    sagemaker.creates("create_endpoint", ENDPOINT | {"EndpointConfigName": plan.config}, "EndpointArn")
+
+    sagemaker.endpoints.create(plan)
+
+    assert plan.config != PLAN.config
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "ResourceInUse"])
+def test_create_what_exists_with_the_same_content_is_adopted(sagemaker: SageMaker, code: str) -> None:
+    sagemaker.refuses("create_model", code, "Cannot create already existing model")
+    sagemaker.answers("describe_model", MODEL, model())
+    sagemaker.refuses("create_endpoint_config", code, "Cannot create already existing endpoint configuration")
+    sagemaker.answers("describe_endpoint_config", CONFIG, config())
+    sagemaker.refuses("create_endpoint", code, "Cannot create already existing endpoint")
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint())
+
+    sagemaker.endpoints.create(PLAN)
+
+    assert sagemaker.waits == []
+
+
+def test_create_model_described_with_a_list_of_containers_is_adopted(sagemaker: SageMaker) -> None:
+    described = model() | {"PrimaryContainer": {}, "Containers": [{"ModelPackageName": ARN}]}
+    sagemaker.refuses("create_model")
+    sagemaker.answers("describe_model", MODEL, described)
+    sagemaker.creates_config()
+    sagemaker.creates_endpoint()
+
+    sagemaker.endpoints.create(PLAN)
+
+
+def test_create_model_of_another_package_under_the_name_is_refused(sagemaker: SageMaker) -> None:
+    sagemaker.refuses("create_model")
+    sagemaker.answers("describe_model", MODEL, model("arn:of/another"))
+
+    with pytest.raises(DeploymentFailed, match=f"model {PLAN.model} exists already .* delete it first"):
+        sagemaker.endpoints.create(PLAN)
+
+
+def test_create_configuration_of_another_model_under_the_name_is_refused(sagemaker: SageMaker) -> None:
+    sagemaker.creates_model()
+    sagemaker.refuses("create_endpoint_config")
+    sagemaker.answers("describe_endpoint_config", CONFIG, config("another"))
+
+    with pytest.raises(DeploymentFailed, match=r"endpoint config .* exists already"):
+        sagemaker.endpoints.create(PLAN)
+
+
+def test_create_endpoint_with_another_configuration_is_refused(sagemaker: SageMaker) -> None:
+    sagemaker.creates_model()
+    sagemaker.creates_config()
+    sagemaker.refuses("create_endpoint")
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("InService", "another"))
+
+    with pytest.raises(DeploymentFailed, match="endpoint fraud-a exists already"):
+        sagemaker.endpoints.create(PLAN)
+
+
+def test_create_configuration_not_found_yet_is_tried_again(sagemaker: SageMaker) -> None:
+    sagemaker.creates_model()
+    sagemaker.creates_config()
+    for _ in range(2):
+        sagemaker.refuses("create_endpoint", message="Could not find endpoint configuration")
+        sagemaker.refuses("describe_endpoint", message="Could not find endpoint")
+    sagemaker.creates_endpoint()
+
+    sagemaker.endpoints.create(PLAN)
+
+    assert sagemaker.waits == [1.0, 2.0]
+
+
+def test_create_refused_every_time_fails_with_the_last_reason(sagemaker: SageMaker) -> None:
+    for _ in range(ATTEMPTS):
+        sagemaker.refuses("create_model", message="Could not assume role")
+        sagemaker.refuses("describe_model", message="Could not find model")
+
+    with pytest.raises(DeploymentFailed, match=f"creating model {PLAN.model}: .*Could not assume role"):
+        sagemaker.endpoints.create(PLAN)
+
+    assert sagemaker.waits == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_create_endpoint_once_the_old_one_is_gone_succeeds(sagemaker: SageMaker) -> None:
+    sagemaker.creates_model()
+    sagemaker.creates_config()
+    sagemaker.refuses("create_endpoint")
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("Deleting", "another"))
+    sagemaker.creates_endpoint()
+
+    sagemaker.endpoints.create(PLAN)
+
+
+def test_create_endpoint_while_the_old_one_is_being_deleted_is_interrupted(sagemaker: SageMaker) -> None:
+    sagemaker.creates_model()
+    sagemaker.creates_config()
+    for _ in range(ATTEMPTS):
+        sagemaker.refuses("create_endpoint")
+        sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("Deleting"))
+
+    with pytest.raises(DeploymentInterrupted, match="fraud-a is still being deleted: try again"):
+        sagemaker.endpoints.create(PLAN)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("ResourceLimitExceeded", 400, DeploymentFailed),
+        ("AccessDeniedException", 403, DeploymentFailed),
+        ("ThrottlingException", 400, DeploymentInterrupted),
+        ("ServiceUnavailable", 503, DeploymentInterrupted),
+        ("Unheard", 500, DeploymentInterrupted),
+    ],
+)
+def test_create_other_errors_are_raised_at_once(
+    sagemaker: SageMaker, code: str, status: int, kind: type[Exception]
+) -> None:
+    sagemaker.creates_model()
+    sagemaker.refuses("create_endpoint_config", code, "the reason", status)
+
+    with pytest.raises(kind, match=f"creating endpoint config {PLAN.config}: {code}: the reason"):
+        sagemaker.endpoints.create(PLAN)
+
+
+def test_create_without_an_answer_is_interrupted() -> None:
+    class Silent:
+        def create_model(self, **arguments: Any) -> None:
+            raise ConnectTimeoutError(endpoint_url="https://api.sagemaker")
+
+    with pytest.raises(DeploymentInterrupted, match="creating model"):
+        SageMakerEndpoints(Silent(), print).create(PLAN)
+
+
+@pytest.mark.parametrize(
+    ("status", "phase"),
+    [
+        ("Creating", Phase.CHANGING),
+        ("Updating", Phase.CHANGING),
+        ("SystemUpdating", Phase.CHANGING),
+        ("RollingBack", Phase.CHANGING),
+        ("InService", Phase.IN_SERVICE),
+        ("Failed", Phase.FAILED),
+        ("OutOfService", Phase.FAILED),
+        ("UpdateRollbackFailed", Phase.FAILED),
+        ("Deleting", Phase.FAILED),
+    ],
+)
+def test_describe_status_becomes_a_phase(sagemaker: SageMaker, status: str, phase: Phase) -> None:
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint(status, "c1"))
+
+    assert sagemaker.endpoints.describe("fraud-a") == EndpointState(phase, "c1", status)
+
+
+def test_describe_failed_endpoint_has_the_reason(sagemaker: SageMaker) -> None:
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("Failed", "c1", FailureReason="no such image"))
+
+    assert sagemaker.endpoints.describe("fraud-a") == EndpointState(Phase.FAILED, "c1", "Failed: no such image")
+
+
+def test_describe_no_endpoint_is_none(sagemaker: SageMaker) -> None:
+    sagemaker.refuses("describe_endpoint", message="Could not find endpoint")
+
+    assert sagemaker.endpoints.describe("fraud-a") is None
+
+
+def test_describe_without_permission_fails(sagemaker: SageMaker) -> None:
+    sagemaker.refuses("describe_endpoint", "AccessDeniedException", "not you")
+
+    with pytest.raises(DeploymentFailed, match="looking at endpoint fraud-a: AccessDeniedException: not you"):
+        sagemaker.endpoints.describe("fraud-a")
+
+
+def test_remove_takes_the_endpoint_first(sagemaker: SageMaker) -> None:
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("Failed"))
+    sagemaker.answers("delete_endpoint", ENDPOINT)
+    sagemaker.answers("describe_endpoint_config", CONFIG, config())
+    sagemaker.answers("delete_endpoint_config", CONFIG)
+    sagemaker.answers("describe_model", MODEL, model())
+    sagemaker.answers("delete_model", MODEL)
+
+    sagemaker.endpoints.remove(PLAN)
+
+
+def test_remove_what_is_of_others_or_going_or_gone_is_left(sagemaker: SageMaker) -> None:
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("InService", "another"))
+    sagemaker.answers("describe_endpoint_config", CONFIG, config("another"))
+    sagemaker.answers("describe_model", MODEL, model("another"))
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("Deleting"))
+    sagemaker.refuses("describe_endpoint_config")
+    sagemaker.refuses("describe_model")
+
+    sagemaker.endpoints.remove(PLAN)
+    sagemaker.endpoints.remove(PLAN)
+
+
+def test_remove_endpoint_on_its_way_is_refused_and_the_rest_is_kept(sagemaker: SageMaker) -> None:
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("Creating"))
+    sagemaker.refuses("delete_endpoint", message="Cannot update in-progress endpoint")
+
+    with pytest.raises(DeploymentFailed, match=r"removing endpoint fraud-a: .*in-progress"):
+        sagemaker.endpoints.remove(PLAN)
+
+
+@mock_aws
+def test_create_describe_and_remove_against_a_model_of_sagemaker() -> None:
+    client = boto3.client("sagemaker", region_name="eu-central-1")
+    endpoints = SageMakerEndpoints(client, lambda seconds: None)
+
+    endpoints.create(PLAN)
+    endpoints.create(PLAN)
+
+    assert endpoints.describe("fraud-a") == EndpointState(Phase.IN_SERVICE, PLAN.config, "InService")
+    endpoints.remove(PLAN)
+    endpoints.remove(PLAN)
+    assert endpoints.describe("fraud-a") is None
+    assert client.list_models()["Models"] == [] and client.list_endpoint_configs()["EndpointConfigs"] == []

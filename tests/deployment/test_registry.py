@@ -1,0 +1,173 @@
+"""The model registry: what a version says of itself, and what is refused as none of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from fraud.aws.registry import ENVIRONMENT, SageMakerRegistry
+from fraud.deployment_ports import Approval, Candidate, RegisteredPackage
+from fraud.errors import DeploymentFailed, DeploymentInterrupted, InvalidPackage
+from tests.deployment.packages import ARN, DOCUMENT_URI, URI
+
+IMAGE = "492215442770.dkr.ecr.eu-central-1.amazonaws.com/sagemaker-xgboost:3.2-0"
+SHA256 = "ab" * 32
+
+
+def candidate(*, approved: bool = True) -> Candidate:
+    return Candidate(URI, DOCUMENT_URI, SHA256, 1234, approved)
+
+
+def described(**fields: Any) -> dict[str, Any]:
+    """What DescribeModelPackage answers."""
+    container = {"Image": IMAGE, "ModelDataUrl": URI, "Environment": ENVIRONMENT}
+    return {
+        "ModelPackageName": "fraud",
+        "ModelPackageGroupName": "fraud",
+        "ModelPackageVersion": 3,
+        "ModelPackageArn": ARN,
+        "CreationTime": 1,
+        "ModelPackageStatus": "Completed",
+        "ModelPackageStatusDetails": {"ValidationStatuses": []},
+        "ModelApprovalStatus": "Approved",
+        "InferenceSpecification": {"Containers": [container]},
+        "CustomerMetadataProperties": {"package_uri": DOCUMENT_URI},
+    } | fields
+
+
+@pytest.fixture
+def stub() -> Iterator[Stubber]:
+    client = boto3.client("sagemaker", region_name="eu-central-1")
+    with Stubber(client) as stubber:
+        yield stubber
+
+
+def describe(stub: Stubber, answer: dict[str, Any]) -> RegisteredPackage:
+    stub.add_response("describe_model_package", answer, {"ModelPackageName": ARN})
+    return SageMakerRegistry(stub.client, "fraud", IMAGE).describe(ARN)
+
+
+@mock_aws
+@pytest.mark.parametrize(("approved", "approval"), [(True, Approval.APPROVED), (False, Approval.PENDING)])
+def test_register_version_is_described_as_it_was_registered(approved: bool, approval: Approval) -> None:
+    client = boto3.client("sagemaker", region_name="eu-central-1")
+    client.create_model_package_group(ModelPackageGroupName="fraud")
+    registry = SageMakerRegistry(client, "fraud", IMAGE)
+
+    arn = registry.register(candidate(approved=approved))
+
+    assert registry.describe(arn) == RegisteredPackage(
+        model_package=arn,
+        version=1,
+        completed=True,
+        approval=approval,
+        artefact_uri=URI,
+        document_uri=DOCUMENT_URI,
+        artefact_sha256=SHA256,
+        artefact_bytes=1234,
+    )
+
+
+def test_register_asks_for_the_container_in_script_mode(stub: Stubber) -> None:
+    expected = {
+        "ModelPackageGroupName": "fraud",
+        "InferenceSpecification": {
+            "Containers": [
+                {
+                    "Image": IMAGE,
+                    "ModelDataUrl": URI,
+                    "Environment": {
+                        "SAGEMAKER_PROGRAM": "inference.py",
+                        "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+                        "PIP_NO_BUILD_ISOLATION": "0",
+                    },
+                }
+            ],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["application/json"],
+        },
+        "ModelApprovalStatus": "Approved",
+        "CustomerMetadataProperties": {
+            "package_uri": DOCUMENT_URI,
+            "artefact_sha256": SHA256,
+            "artefact_bytes": "1234",
+        },
+    }
+    stub.add_response("create_model_package", {"ModelPackageArn": ARN}, expected)
+
+    assert SageMakerRegistry(stub.client, "fraud", IMAGE).register(candidate()) == ARN
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("ValidationException", DeploymentFailed),
+        ("ConflictException", DeploymentInterrupted),
+        ("ThrottlingException", DeploymentInterrupted),
+    ],
+)
+def test_register_refused_says_why(stub: Stubber, code: str, kind: type[Exception]) -> None:
+    stub.add_client_error("create_model_package", code, "the reason")
+
+    with pytest.raises(kind, match=f"registering the model: {code}: the reason"):
+        SageMakerRegistry(stub.client, "fraud", IMAGE).register(candidate())
+
+
+def test_describe_version_without_records_has_none(stub: Stubber) -> None:
+    answer = described()
+    del answer["CustomerMetadataProperties"]
+
+    package = describe(stub, answer)
+
+    assert (package.document_uri, package.artefact_sha256, package.artefact_bytes) == (None, None, None)
+
+
+@pytest.mark.parametrize("status", ["Pending", "InProgress"])
+def test_describe_version_in_the_making_is_not_completed(stub: Stubber, status: str) -> None:
+    assert describe(stub, described(ModelPackageStatus=status)).completed is False
+
+
+def test_describe_rejected_version_says_so(stub: Stubber) -> None:
+    assert describe(stub, described(ModelApprovalStatus="Rejected")).approval is Approval.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"ModelPackageStatus": "Failed"}, "is failed in the registry"),
+        ({"ModelPackageStatus": "Deleting"}, "is deleting in the registry"),
+        ({"InferenceSpecification": {"Containers": [{"Image": IMAGE}]}}, "one container with one artefact"),
+        ({"InferenceSpecification": {"Containers": [{"ModelDataUrl": URI}] * 2}}, "one container with one artefact"),
+        ({"CustomerMetadataProperties": {"artefact_bytes": "many"}}, "recorded as 'many', which is no number"),
+    ],
+)
+def test_describe_version_of_another_kind_is_refused(stub: Stubber, fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidPackage, match=words):
+        describe(stub, described(**fields))
+
+
+def test_describe_package_outside_a_group_is_refused(stub: Stubber) -> None:
+    answer = described()
+    del answer["ModelPackageVersion"]
+
+    with pytest.raises(InvalidPackage, match="is no version of a model package group"):
+        describe(stub, answer)
+
+
+def test_describe_unknown_version_is_refused(stub: Stubber) -> None:
+    stub.add_client_error("describe_model_package", "ValidationException", "does not exist")
+
+    with pytest.raises(InvalidPackage, match=f"there is no model package {ARN}"):
+        SageMakerRegistry(stub.client, "fraud", IMAGE).describe(ARN)
+
+
+def test_describe_throttled_is_interrupted(stub: Stubber) -> None:
+    stub.add_client_error("describe_model_package", "ThrottlingException", "slow down")
+
+    with pytest.raises(DeploymentInterrupted, match="slow down"):
+        SageMakerRegistry(stub.client, "fraud", IMAGE).describe(ARN)
