@@ -34,20 +34,20 @@ class Admission:
 
     Args:
         accepted: the first of each transaction_id, in arrival order.
-        rejected: what cannot be accepted, among it ids reused with another content.
-        repeated: how many records repeat an accepted one to the letter.
+        again: further records of these ids; what they are shows when it is known which content stands.
+        rejected: what cannot be accepted.
     """
 
     accepted: list[Accepted]
+    again: list[Accepted]
     rejected: list[Rejected]
-    repeated: int
 
 
 def admit(records: Sequence[StreamRecord]) -> Admission:
     """Parse every record; nothing that one of them holds can stop the others."""
     first: dict[str, Accepted] = {}
+    again: list[Accepted] = []
     rejected: list[Rejected] = []
-    repeated = 0
     for record in records:
         try:
             accepted = transaction.parse(
@@ -56,14 +56,9 @@ def admit(records: Sequence[StreamRecord]) -> Admission:
         except InvalidTransaction as error:
             rejected.append(reject(record, error.reason, error.detail))
             continue
-        stands = first.setdefault(accepted.transaction.transaction_id, accepted)
-        if stands is accepted:
-            continue
-        if stands.payload_hash == accepted.payload_hash:
-            repeated += 1
-        else:
-            rejected.append(conflict(record))
-    return Admission(list(first.values()), rejected, repeated)
+        if first.setdefault(accepted.transaction.transaction_id, accepted) is not accepted:
+            again.append(accepted)
+    return Admission(list(first.values()), again, rejected)
 
 
 def conflict(record: StreamRecord) -> Rejected:

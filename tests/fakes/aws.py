@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import boto3
@@ -27,6 +28,12 @@ RETENTION_DAYS = 365
 KEYS = {ENTITIES: ("entity",), DECISIONS: ("transaction_id",), ROLLOUTS: ("pk", "sk")}
 
 
+@cache
+def _client(service: str) -> Any:
+    """moto answers for every client made after its import; making one takes a tenth of a second."""
+    return boto3.client(service)
+
+
 def create(dynamodb: Any, s3: Any) -> None:
     """Tables with the keys of the template, and the bucket."""
     for table, keys in KEYS.items():
@@ -46,8 +53,8 @@ class AwsStores:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.dynamodb = boto3.client("dynamodb")
-        self.s3 = boto3.client("s3")
+        self.dynamodb = _client("dynamodb")
+        self.s3 = _client("s3")
         self.memory = Memory(clock)
         create(self.dynamodb, self.s3)
 

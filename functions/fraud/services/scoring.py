@@ -62,10 +62,11 @@ class _Batch:
         self.pending: dict[str, list[Accepted]] = {}
         self.moved: set[str] = set()
         """Cards whose commit failed in this round: what was folded on top of it is void."""
+        self.stands: dict[str, str] = {}
+        """transaction_id → payload hash of the decision that is known to stand."""
 
     def run(self) -> BatchReport:
         admission = intake.admit(list(self.records.values()))
-        self.report.repeated = admission.repeated
         self._set_aside(admission.rejected)
         self._keep(admission.accepted)
         for number in range(ROUNDS):
@@ -74,6 +75,7 @@ class _Batch:
             if number:
                 self.scoring.pause(number)
             self._round(alone=number >= ALONE_FROM)
+        self._keep(self._compare(admission.again))
         undecided = [each.sequence_number for rows in self.pending.values() for each in rows]
         self.report.failed = packing.in_order(list(self.records), undecided + self.unstored)
         return self.report
@@ -102,22 +104,35 @@ class _Batch:
             self._keep(_accepted(pack))
         else:
             if cancellation is None:
-                self.report.decided += [decision for commit in pack for decision in commit.decisions]
+                self._note(pack)
                 return
             self._strip(pack, cancellation)
         self.moved |= keys_written
 
+    def _note(self, pack: Sequence[CardCommit]) -> None:
+        self.report.decided += [decision for commit in pack for decision in commit.decisions]
+        self.stands |= {each.transaction.transaction_id: each.payload_hash for each in _accepted(pack)}
+
     def _strip(self, pack: Sequence[CardCommit], cancellation: Cancellation) -> None:
         """Take out what is already decided; the rest stays pending."""
         self.report.cancelled += 1
-        for accepted in _accepted(pack):
-            stands = cancellation.decided.get(accepted.transaction.transaction_id)
+        self.stands |= cancellation.decided
+        self._keep(self._compare(_accepted(pack)))
+
+    def _compare(self, records: Iterable[Accepted]) -> list[Accepted]:
+        """Settle what a standing decision answers, as repeated or as a conflict; returns what none answers."""
+        unanswered: list[Accepted] = []
+        conflicts: list[Rejected] = []
+        for accepted in records:
+            stands = self.stands.get(accepted.transaction.transaction_id)
             if stands is None:
-                self._keep([accepted])
+                unanswered.append(accepted)
             elif stands == accepted.payload_hash:
                 self.report.repeated += 1
             else:
-                self._set_aside([intake.conflict(self.records[accepted.sequence_number])])
+                conflicts.append(intake.conflict(self.records[accepted.sequence_number]))
+        self._set_aside(conflicts)
+        return unanswered
 
     def _keep(self, accepted: Iterable[Accepted]) -> None:
         for each in accepted:
