@@ -22,10 +22,11 @@ from fraud.errors import InvalidPackage
 from fraud.routing import ServedModel
 
 DOCUMENT = "package.json"
+MODEL = "model.ubj"
 LARGEST_DOCUMENT = 1024 * 1024
 LARGEST_ARTEFACT = 256 * 1024 * 1024
 LARGEST_UNPACKED = 512 * 1024 * 1024
-PARTS = frozenset({"model.ubj", DOCUMENT, "code/inference.py"})
+PARTS = frozenset({MODEL, DOCUMENT, "code/inference.py"})
 """What an artefact must hold to be served."""
 QUANTILES = 101
 TOLERANCE = 1e-5
@@ -62,9 +63,18 @@ class SmokeVector(msgspec.Struct, frozen=True):
 
 
 class PackageDocument(msgspec.Struct, frozen=True):
-    """`package.json`, schema version 1."""
+    """`package.json`, schema version 1.
+
+    Args:
+        model_sha256: of model.ubj. The container looks at it before it loads the model, too: XGBoost crashes on some
+            damaged files.
+        score_quantiles: 0th to 100th percentile of the scores in training.
+        baseline: a distribution for every feature of the contract.
+        training: where the model comes from, for people.
+    """
 
     schema_version: Literal[1]
+    model_sha256: str
     contract: Contract
     thresholds: Thresholds
     score_quantiles: tuple[float, ...]
@@ -158,10 +168,10 @@ def digest(content: bytes) -> str:
 
 
 def document_in(artefact: bytes) -> bytes:
-    """The document inside an artefact, all of the archive having been read and its checksum verified.
+    """The document inside an artefact that is whole: checksum of the archive, and of the model, as the document has it.
 
     Raises:
-        InvalidPackage: damaged, too large, or without a part that serving needs.
+        InvalidPackage: damaged, too large, without a part that serving needs, or with a document that cannot be served.
     """
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(artefact)) as unzipped:
@@ -176,8 +186,14 @@ def _document_of(archive: bytes) -> bytes:
         files = {member.name.removeprefix("./"): member for member in tar if member.isfile()}
         missing = sorted(PARTS - set(files))
         _require(not missing, f"the artefact lacks {', '.join(missing)}")
-        document = tar.extractfile(files[DOCUMENT])
-        return document.read() if document else b""
+        text, model = _content(tar, files[DOCUMENT]), _content(tar, files[MODEL])
+    _require(digest(model) == parse(text).model_sha256, f"{MODEL} is not the one that {DOCUMENT} describes")
+    return text
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    return file.read() if file else b""
 
 
 def _require(condition: bool, message: str) -> None:

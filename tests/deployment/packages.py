@@ -19,6 +19,7 @@ ROLE = "arn:aws:iam::123456789012:role/models"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/0"
 URI = "s3://archive/models/m/model.tar.gz"
 DOCUMENT_URI = "s3://archive/models/m/package.json"
+MODEL = b"trees" * 100
 INSTANCE = Instance("ml.m5.large")
 HOSTING = Hosting(ROLE)
 PLAN = EndpointPlan("fraud-a", ARN, 3, INSTANCE, HOSTING)
@@ -28,6 +29,7 @@ def document(**parts: Any) -> dict[str, Any]:
     """A package document that can be served."""
     return {
         "schema_version": 1,
+        "model_sha256": digest(MODEL),
         "contract": {"names": list(NAMES), "hash": features.contract_hash(NAMES)},
         "thresholds": {"review": 0.6, "block": 0.9},
         "score_quantiles": [i / 100 for i in range(101)],
@@ -46,9 +48,7 @@ def text(**parts: Any) -> bytes:
 
 def archive(files: Mapping[str, bytes] | None = None, **parts: Any) -> bytes:
     """An artefact; `files` replaces or, when empty, removes members."""
-    content = {"model.ubj": b"trees" * 100, "package.json": text(**parts), "code/inference.py": b"pass"} | dict(
-        files or {}
-    )
+    content = {"model.ubj": MODEL, "package.json": text(**parts), "code/inference.py": b"pass"} | dict(files or {})
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for name, body in content.items():

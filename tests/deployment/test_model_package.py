@@ -35,6 +35,7 @@ def contract(*names: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
+        ({"model_sha256": None}, "is not a package document: .*model_sha256"),
         ({"schema_version": 2}, "is not a package document: .*schema_version"),
         ({"contract": None}, "is not a package document: .*contract"),
         ({"contract": {"names": NAMES}}, "missing required field `hash`"),
@@ -107,6 +108,11 @@ def test_document_in_artefact_with_any_byte_changed_is_refused(position: int, ch
 
     with pytest.raises(InvalidPackage):
         model_package.document_in(bytes(damaged))
+
+
+def test_document_in_artefact_with_another_model_than_described_is_refused() -> None:
+    with pytest.raises(InvalidPackage, match=r"model\.ubj is not the one that package\.json describes"):
+        model_package.document_in(packages.archive({"model.ubj": b"other trees"}))
 
 
 def test_document_in_artefact_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
