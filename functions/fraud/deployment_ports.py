@@ -98,7 +98,7 @@ class Hosting:
 
 @dataclass(frozen=True, slots=True)
 class EndpointPlan:
-    """An endpoint to be. Its names follow from its content: repeating a step meets what the step made before.
+    """An endpoint to be. Its name follows from its content: repeating a step meets what the step made before.
 
     Args:
         endpoint: name of the endpoint, fixed for its slot.
@@ -115,23 +115,16 @@ class EndpointPlan:
     hosting: Hosting
 
     @property
-    def model(self) -> str:
-        """Name of the model: endpoint, version, digest of package and role."""
-        return self._name(self.model_package, self.hosting.role)
-
-    @property
-    def config(self) -> str:
-        """Name of the endpoint's configuration: other machines make another, because none can be changed."""
-        capture = self.hosting.capture
-        copies = f"{capture.percentage} {capture.uri}" if capture else ""
-        return self._name(
-            self.model, self.instance.type, str(self.instance.count), self.hosting.volume_key or "", copies
-        )
-
-    def _name(self, *content: str) -> str:
-        text = "\n".join((self.endpoint, *content))
-        suffix = f"-v{self.version}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    def name(self) -> str:
+        """Of its model and its configuration, which no other plan shares: endpoint, version, digest of all content."""
+        suffix = f"-v{self.version}-{hashlib.sha256(self._content().encode()).hexdigest()[:8]}"
         return self.endpoint[: LONGEST_NAME - len(suffix)].rstrip("-") + suffix
+
+    def _content(self) -> str:
+        hosting, capture = self.hosting, self.hosting.capture
+        copies = f"{capture.percentage} {capture.uri}" if capture else ""
+        machines = f"{self.instance.count} {self.instance.type}"
+        return "\n".join((self.endpoint, self.model_package, machines, hosting.role, hosting.volume_key or "", copies))
 
 
 class Phase(StrEnum):

@@ -13,8 +13,8 @@ from fraud.services.deployment import Deployment
 from tests.deployment import packages
 
 Answer = list[float | None] | FraudError
-LOOK_CHANGING = EndpointState(Phase.CHANGING, packages.PLAN.config, "Creating")
-LOOK_READY = EndpointState(Phase.IN_SERVICE, packages.PLAN.config, "InService")
+LOOK_CHANGING = EndpointState(Phase.CHANGING, packages.PLAN.name, "Creating")
+LOOK_READY = EndpointState(Phase.IN_SERVICE, packages.PLAN.name, "InService")
 
 
 @dataclass

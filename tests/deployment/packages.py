@@ -61,16 +61,14 @@ def archive(files: Mapping[str, bytes] | None = None, **parts: Any) -> bytes:
 
 def registered(**fields: Any) -> RegisteredPackage:
     artefact = archive()
-    return RegisteredPackage(
-        **{
-            "model_package": ARN,
-            "version": 3,
-            "completed": True,
-            "approval": Approval.APPROVED,
-            "artefact_uri": URI,
-            "document_uri": DOCUMENT_URI,
-            "artefact_sha256": digest(artefact),
-            "artefact_bytes": len(artefact),
-        }
-        | fields
-    )
+    defaults: dict[str, Any] = {
+        "model_package": ARN,
+        "version": 3,
+        "completed": True,
+        "approval": Approval.APPROVED,
+        "artefact_uri": URI,
+        "document_uri": DOCUMENT_URI,
+        "artefact_sha256": digest(artefact),
+        "artefact_bytes": len(artefact),
+    }
+    return RegisteredPackage(**defaults | fields)

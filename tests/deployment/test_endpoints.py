@@ -18,13 +18,13 @@ from fraud.errors import DeploymentFailed, DeploymentInterrupted
 from tests.deployment.packages import ARN, KEY, PLAN, ROLE
 
 ARNS = "arn:aws:sagemaker:eu-central-1:123456789012:"
-MODEL = {"ModelName": PLAN.model}
-CONFIG = {"EndpointConfigName": PLAN.config}
+MODEL = {"ModelName": PLAN.name}
+CONFIG = {"EndpointConfigName": PLAN.name}
 ENDPOINT = {"EndpointName": PLAN.endpoint}
 CREATE_MODEL = MODEL | {"PrimaryContainer": {"ModelPackageName": ARN}, "ExecutionRoleArn": ROLE}
 VARIANT = {
     "VariantName": "primary",
-    "ModelName": PLAN.model,
+    "ModelName": PLAN.name,
     "InstanceType": "ml.m5.large",
     "InitialInstanceCount": 1,
     "InitialVariantWeight": 1.0,
@@ -38,12 +38,12 @@ def model(package: str = ARN) -> dict[str, Any]:
     return MODEL | {"PrimaryContainer": {"ModelPackageName": package}, "CreationTime": 1, "ModelArn": ARNS + "model/m"}
 
 
-def config(served: str = PLAN.model) -> dict[str, Any]:
+def config(served: str = PLAN.name) -> dict[str, Any]:
     arn = {"EndpointConfigArn": ARNS + "endpoint-config/c"}
     return CONFIG | arn | {"CreationTime": 1, "ProductionVariants": [VARIANT | {"ModelName": served}]}
 
 
-def endpoint(status: str = "Creating", configured: str = PLAN.config, **fields: Any) -> dict[str, Any]:
+def endpoint(status: str = "Creating", configured: str = PLAN.name, **fields: Any) -> dict[str, Any]:
     arn = {"EndpointArn": ARNS + "endpoint/e"}
     return ENDPOINT | arn | TIMES | {"EndpointConfigName": configured, "EndpointStatus": status} | fields
 
@@ -105,14 +105,14 @@ def test_create_volume_key_and_capture_are_part_of_the_configuration(sagemaker: 
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
         "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
     }
-    expected = {"ProductionVariants": [VARIANT], "KmsKeyId": KEY, "DataCaptureConfig": capture}
-    sagemaker.creates_model()
-    sagemaker.creates("create_endpoint_config", expected | {"EndpointConfigName": plan.config}, "EndpointConfigArn")
-    sagemaker.creates("create_endpoint", ENDPOINT | {"EndpointConfigName": plan.config}, "EndpointArn")
+    config_name = {"EndpointConfigName": plan.name}
+    variant = VARIANT | {"ModelName": plan.name}
+    expected = config_name | {"ProductionVariants": [variant], "KmsKeyId": KEY, "DataCaptureConfig": capture}
+    sagemaker.creates("create_model", CREATE_MODEL | {"ModelName": plan.name}, "ModelArn")
+    sagemaker.creates("create_endpoint_config", expected, "EndpointConfigArn")
+    sagemaker.creates("create_endpoint", ENDPOINT | config_name, "EndpointArn")
 
     sagemaker.endpoints.create(plan)
-
-    assert plan.config != PLAN.config
 
 
 @pytest.mark.parametrize("code", ["ValidationException", "ResourceInUse"])
@@ -143,7 +143,7 @@ def test_create_model_of_another_package_under_the_name_is_refused(sagemaker: Sa
     sagemaker.refuses("create_model")
     sagemaker.answers("describe_model", MODEL, model("arn:of/another"))
 
-    with pytest.raises(DeploymentFailed, match=f"model {PLAN.model} exists already .* delete it first"):
+    with pytest.raises(DeploymentFailed, match=f"model {PLAN.name} exists already .* delete it first"):
         sagemaker.endpoints.create(PLAN)
 
 
@@ -184,7 +184,7 @@ def test_create_refused_every_time_fails_with_the_last_reason(sagemaker: SageMak
         sagemaker.refuses("create_model", message="Could not assume role")
         sagemaker.refuses("describe_model", message="Could not find model")
 
-    with pytest.raises(DeploymentFailed, match=f"creating model {PLAN.model}: .*Could not assume role"):
+    with pytest.raises(DeploymentFailed, match=f"creating model {PLAN.name}: .*Could not assume role"):
         sagemaker.endpoints.create(PLAN)
 
     assert sagemaker.waits == [1.0, 2.0, 4.0, 8.0]
@@ -227,7 +227,7 @@ def test_create_other_errors_are_raised_at_once(
     sagemaker.creates_model()
     sagemaker.refuses("create_endpoint_config", code, "the reason", status)
 
-    with pytest.raises(kind, match=f"creating endpoint config {PLAN.config}: {code}: the reason"):
+    with pytest.raises(kind, match=f"creating endpoint config {PLAN.name}: {code}: the reason"):
         sagemaker.endpoints.create(PLAN)
 
 
@@ -318,7 +318,7 @@ def test_create_describe_and_remove_against_a_model_of_sagemaker() -> None:
     endpoints.create(PLAN)
     endpoints.create(PLAN)
 
-    assert endpoints.describe("fraud-a") == EndpointState(Phase.IN_SERVICE, PLAN.config, "InService")
+    assert endpoints.describe("fraud-a") == EndpointState(Phase.IN_SERVICE, PLAN.name, "InService")
     endpoints.remove(PLAN)
     endpoints.remove(PLAN)
     assert endpoints.describe("fraud-a") is None

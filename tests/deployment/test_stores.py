@@ -67,9 +67,9 @@ def test_read_what_is_not_there_is_refused(packages: S3PackageStore, uri: str) -
 
 
 @pytest.mark.parametrize("uri", ["", "model.tar.gz", "https://archive/m", "s3://archive", "s3://archive/", "s3:///m"])
-def test_read_what_is_no_uri_of_an_object_is_refused(packages: S3PackageStore, uri: str) -> None:
+def test_read_what_is_no_uri_of_an_object_is_refused(uri: str) -> None:
     with pytest.raises(InvalidPackage, match="is no S3 URI of an object"):
-        packages.read(uri, 10)
+        S3PackageStore(None, "archive").read(uri, 10)
 
 
 @pytest.mark.parametrize(("code", "kind"), [("AccessDenied", DeploymentFailed), ("SlowDown", DeploymentInterrupted)])

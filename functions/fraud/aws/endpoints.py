@@ -144,15 +144,15 @@ def _state(answer: Described) -> EndpointState:
 
 def _parts(plan: EndpointPlan) -> Iterator[_Part]:
     """What a plan is made of, in the order of creation."""
-    yield _Part("model", {"ModelName": plan.model}, _model(plan), lambda found: _is_model(found, plan))
+    yield _Part("model", {"ModelName": plan.name}, _model(plan), lambda found: _is_model(found, plan))
     yield _Part(
-        "endpoint_config", {"EndpointConfigName": plan.config}, _config(plan), lambda found: _is_config(found, plan)
+        "endpoint_config", {"EndpointConfigName": plan.name}, _config(plan), lambda found: _is_config(found, plan)
     )
     yield _Part(
         "endpoint",
         {"EndpointName": plan.endpoint},
-        {"EndpointConfigName": plan.config},
-        lambda found: bool(found["EndpointConfigName"] == plan.config),
+        {"EndpointConfigName": plan.name},
+        lambda found: bool(found["EndpointConfigName"] == plan.name),
     )
 
 
@@ -171,7 +171,7 @@ def _is_model(described: Described, plan: EndpointPlan) -> bool:
 def _config(plan: EndpointPlan) -> dict[str, Any]:
     variant = {
         "VariantName": VARIANT,
-        "ModelName": plan.model,
+        "ModelName": plan.name,
         "InstanceType": plan.instance.type,
         "InitialInstanceCount": plan.instance.count,
         "InitialVariantWeight": 1.0,
@@ -182,7 +182,7 @@ def _config(plan: EndpointPlan) -> dict[str, Any]:
 
 
 def _is_config(described: Described, plan: EndpointPlan) -> bool:
-    return [each["ModelName"] for each in described["ProductionVariants"]] == [plan.model]
+    return [each["ModelName"] for each in described["ProductionVariants"]] == [plan.name]
 
 
 def _capture(capture: Capture) -> dict[str, Any]:

@@ -47,8 +47,8 @@ from fraud.routing import Routing, ServedModel
 FIRST_SLOT = "a"
 PATIENCE = 30 * 60.0
 """Seconds an endpoint may take to come into service; five minutes are usual."""
-POLL = 5.0
-"""Seconds between looks at an endpoint."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+"""Seconds between looks at an endpoint; they double, because on a laptop it is up in a second."""
 SMOKE_ATTEMPTS = 8
 """Workers load the model at their first request, and the first answers may come too late."""
 SMOKE_PAUSE = 2.0
@@ -186,7 +186,7 @@ class Deployment:
             DeploymentFailed: it will not be.
             DeploymentInterrupted: not in time; it may still be on its way.
         """
-        started = self.monotonic()
+        started, pause = self.monotonic(), SHORTEST_PAUSE
         while not self.is_ready(plan):
             waited = self.monotonic() - started
             if waited >= PATIENCE:
@@ -195,7 +195,8 @@ class Deployment:
                     "is: run the same again to go on waiting, or delete it to stop paying for it"
                 )
             self.progress(f"Waiting for endpoint {plan.endpoint}, {waited:.0f} s")
-            self.sleep(POLL)
+            self.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def is_ready(self, plan: EndpointPlan) -> bool:
         """One look: whether the plan is in service; False while it is on its way.
@@ -209,9 +210,9 @@ class Deployment:
             raise DeploymentFailed(f"endpoint {plan.endpoint} does not exist")
         if state.phase is Phase.FAILED:
             raise DeploymentFailed(f"endpoint {plan.endpoint} did not come into service: {state.detail}")
-        if state.phase is Phase.IN_SERVICE and state.config != plan.config:
+        if state.phase is Phase.IN_SERVICE and state.config != plan.name:
             raise DeploymentFailed(
-                f"endpoint {plan.endpoint} is in service with configuration {state.config}, not {plan.config}"
+                f"endpoint {plan.endpoint} is in service with configuration {state.config}, not {plan.name}"
             )
         return state.phase is Phase.IN_SERVICE
 
