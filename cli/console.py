@@ -31,7 +31,7 @@ def write_json(value: object) -> None:
 
 def say(sentence: str) -> None:
     """A remark for the person at the terminal."""
-    stderr().print(sentence, highlight=False)
+    stderr().print(sentence, highlight=False, soft_wrap=True)
 
 
 def report_error(sentence: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import console, deploy, explain, labels, outputs, quarantine, send, status, teardown, train, up
+from cli import console, demo, deploy, explain, labels, outputs, quarantine, send, status, teardown, train, up
 from cli.errors import CommandError
 
 EPILOG = """[bold]Begin here[/bold]
@@ -78,10 +78,14 @@ def fraud() -> None:
     """Real-time fraud detection: one decision per transaction, with reasons."""
 
 
-for room in (up, outputs, send, labels, train, deploy, status, explain, quarantine, teardown):
+for room in (demo, up, outputs, send, labels, train, deploy, status, explain, quarantine, teardown):
     room.register(app)
 
 
 def run() -> None:
     """The entry point of the installed command."""
     app()
+
+
+if __name__ == "__main__":
+    run()

@@ -21,7 +21,7 @@ EPILOG = """[bold]Examples[/bold]
 Then, in another shell of the same directory, every other command finds it by itself; boto3 and the AWS CLI
 are pointed at it with AWS_ENDPOINT_URL."""
 
-Port = Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)]
+Port = Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)]
 Template = Annotated[Path, typer.Option(help="The SAM template to deploy.")]
 Stack = Annotated[str, typer.Option(envvar="FRAUD_STACK_NAME", help="What to call the stack.")]
 

@@ -1,0 +1,205 @@
+"""`fraud demo`: everything once, on this machine, with a summary of what it came to."""
+
+import secrets
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import backfill, console, demo_report, deploy, outcomes, simulation, sinks, tables, training
+from cli.history import History
+from cli.laptop_process import laptop
+from cli.options import AsJson
+from cli.producer import Pace, Producer
+from cli.summary import Outcome, Summary, summarise
+from cli.target import LOCAL_FILE, Target
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+
+    from model.simulator import Simulation
+
+EPILOG = """[bold]Examples[/bold]
+
+  fraud demo
+
+  fraud demo --transactions 50000 --json
+
+It starts a stack unless `fraud up` runs one in this directory, trains a model on simulated history, puts it in
+service, streams the transactions and labels that followed, and ends what it started."""
+
+Transactions = Annotated[int, typer.Option(min=2000, help="How many transactions to stream.")]
+Template = Annotated[Path, typer.Option(help="The SAM template to deploy.")]
+Seed = Annotated[int, typer.Option(help="Seed of the simulation.")]
+
+DAYS = 42
+HISTORY = 3.3
+"""Transactions simulated for each that is streamed; what comes before those is learned from."""
+LABELS_KNOWN_AFTER = timedelta(days=8)
+FULL_SPEED_SHARE = 0.6
+PACE = 0.6
+"""Latency is measured at this share of full speed: at full speed it would measure the queue."""
+SLICES = 5
+OUT = LOCAL_FILE.parent / "demo-model"
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """What was sent, and since when (seconds since 1970) at a pace."""
+
+    market: "Simulation"
+    first_part: int
+    paced_since: float
+
+
+def demo(
+    transactions: Transactions = 20_000,
+    template: Template = Path("template.yaml"),
+    seed: Seed = 7,
+    as_json: AsJson = False,
+) -> None:
+    """Boot the stack, train and deploy a first model, stream transactions and labels, and sum up."""
+    started = time.monotonic()
+    # As Ctrl-C does, so that the stack ends in good order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with laptop(template) as target:
+        console.say(f"[bold]Stack[/] {target.stack_name} at {target.endpoint_url}")
+        before = outcomes.decided(target) + outcomes.quarantined(target)
+        past, future = draw(transactions, seed if before == 0 else secrets.randbelow(2**31))
+        prepare(target, past, is_new=before == 0)
+        streamed = stream(target, future, before)
+        summary = sum_up(target, streamed)
+    demo_report.tell(summary, time.monotonic() - started, as_json)
+
+
+def draw(transactions: int, seed: int) -> tuple["Simulation", "Simulation"]:
+    """A market up to now, cut into what is learned from and what is streamed."""
+    with console.working("Simulating a market"):
+        until = datetime.now(UTC) - LABELS_KNOWN_AFTER
+        market = simulation.market(int(transactions * HISTORY), seed, until, days=DAYS)
+        first = len(market.transactions) - transactions
+        past, future = market.cut(market.transactions["occurred_at"][first].as_py())
+    told = f"[bold]Simulated[/] {len(past.transactions):,} transactions to learn from, {len(future.transactions):,}"
+    console.say(f"{told} to stream, {DAYS} days, seed {seed}")
+    return past, future
+
+
+def prepare(target: Target, past: "Simulation", *, is_new: bool) -> None:
+    """A first model and the states that history led to; a stack that has a model keeps it."""
+    if tables.get(target, "RolloutTableName", {"pk": "routing", "sk": "routing"}) is not None:
+        console.say("[bold]Model[/] the one that serves already")
+        return
+    last = past.transactions["occurred_at"][-1].as_py()
+    dataset = training.assemble(History(past.transactions, past.labels, last))
+    metrics = training.fit(dataset, OUT)
+    console.say(
+        f"[bold]Trained[/] average precision {metrics['average_precision']:.2f} on the newest quarter of history"
+    )
+    if is_new:
+        backfill.backfill(target, dataset)
+    with console.stderr().status("Deploying") as spinner:
+        deployment = deploy.connect(target, spinner.update)
+        package = deploy.enlist(deployment, OUT, approve=True)
+        deploy.serve(deployment, package, "ml.m5.large", 1)
+    console.say(f"[bold]In service[/] {package}")
+
+
+def stream(target: Target, future: "Simulation", before: int) -> Streamed:
+    """A first part at full speed, the rest at a pace; labels follow as they become known."""
+    total = len(future.transactions)
+    first_part = int(total * FULL_SPEED_SHARE)
+    labels = Labels(target, future)
+    rate = PACE * at_full_speed(target, future.transactions.slice(0, first_part), before)
+    labels.send_until(future.transactions["occurred_at"][first_part].as_py())
+    paced_since = time.time()
+    at_pace(target, future.transactions.slice(first_part), rate, labels)
+    outcomes.wait_until_settled(target, before + total)
+    labels.send_until(datetime.now(UTC))
+    outcomes.wait_until_labelled(target)
+    console.say(f"[bold]Streamed[/] {total:,} transactions and {labels.sent:,} labels")
+    return Streamed(future, first_part, paced_since)
+
+
+def at_full_speed(target: Target, rows: "Table", before: int) -> float:
+    """As fast as the stream accepts; decisions a second, the wait for the last of them included."""
+    began = time.monotonic()
+    with console.progress("Streaming at full speed", len(rows)) as meter:
+        put(target, rows, Pace(), meter)
+    outcomes.wait_until_settled(target, before + len(rows))
+    return len(rows) / (time.monotonic() - began)
+
+
+def at_pace(target: Target, rows: "Table", rate: float, labels: "Labels") -> None:
+    """So many a second, each slice followed by the labels that became known meanwhile."""
+    with console.progress(f"Streaming at {rate:,.0f}/s, with labels", len(rows)) as meter:
+        for start, end in slices(len(rows)):
+            put(target, rows.slice(start, end - start), Pace(rate), meter)
+            labels.send_until(rows["occurred_at"][end - 1].as_py())
+
+
+def slices(total: int) -> list[tuple[int, int]]:
+    """Rows in SLICES parts, as (start, end)."""
+    bounds = [total * part // SLICES for part in range(SLICES + 1)]
+    return [(low, high) for low, high in pairwise(bounds) if low < high]
+
+
+def put(target: Target, rows: "Table", pace: Pace, meter: console.Meter) -> None:
+    """Put transactions to the stream."""
+    from model.simulator import transaction_events
+
+    records = map(sinks.transaction_record, transaction_events(rows))
+    Producer(sinks.stream_sink(target), sinks.STREAM_LIMITS, pace, on_sent=meter.advance).send(records)
+
+
+class Labels:
+    """The labels of what is streamed, in the order they become known."""
+
+    def __init__(self, target: Target, future: "Simulation") -> None:
+        import pyarrow.compute as compute
+
+        ids = future.transactions["transaction_id"].combine_chunks()
+        self._left = future.labels.filter(compute.is_in(future.labels["transaction_id"], ids))
+        self._producer = Producer(sinks.queue_sink(target), sinks.QUEUE_LIMITS)
+        self.sent = 0
+
+    def send_until(self, at: datetime) -> None:
+        """Send what became known until then."""
+        import pyarrow.compute as compute
+
+        from model.simulator import label_events
+
+        known = compute.sum(compute.less_equal(self._left["labelled_at"], at)).as_py() or 0
+        due, self._left = self._left.slice(0, known), self._left.slice(known)
+        self.sent += self._producer.send(map(sinks.label_record, label_events(due))).sent
+
+
+def sum_up(target: Target, streamed: Streamed) -> Summary:
+    """Read everything back and hold it against the truth."""
+    with console.working("Reading the decisions back"):
+        rows = streamed.market.transactions
+        ids, truth = rows["transaction_id"].to_pylist(), rows["is_fraud"].to_pylist()
+        found = outcomes.outcomes(target, dict(zip(ids, truth, strict=True)))
+        durations = outcomes.handler_durations(target, streamed.paced_since)
+        return summarise(
+            sent=len(ids),
+            quarantined=outcomes.quarantined(target),
+            at_full_speed=_in_order(ids[: streamed.first_part], found),
+            paced=_in_order(ids[streamed.first_part :], found),
+            handler_ms=durations,
+            review_share=demo_report.REVIEW_SHARE,
+        )
+
+
+def _in_order(ids: list[str], found: dict[str, Outcome]) -> list[Outcome]:
+    return [found[each] for each in ids if each in found]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=EPILOG)(demo)
