@@ -29,7 +29,7 @@ KEYS = {ENTITIES: ("entity",), DECISIONS: ("transaction_id",), ROLLOUTS: ("pk", 
 
 
 @cache
-def _client(service: str) -> Any:
+def client(service: str) -> Any:
     """moto answers for every client made after its import; making one takes a tenth of a second."""
     return boto3.client(service)
 
@@ -53,8 +53,8 @@ class AwsStores:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.dynamodb = _client("dynamodb")
-        self.s3 = _client("s3")
+        self.dynamodb = client("dynamodb")
+        self.s3 = client("s3")
         self.memory = Memory(clock)
         create(self.dynamodb, self.s3)
 

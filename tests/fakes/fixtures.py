@@ -7,6 +7,7 @@ from moto import mock_aws
 
 from tests.fakes.aws import AwsStores
 from tests.fakes.faults import Clock
+from tests.fakes.functions import Functions
 from tests.fakes.samples import NOW
 from tests.fakes.world import MemoryStores, Stores, World
 
@@ -23,3 +24,9 @@ def stores(request: pytest.FixtureRequest, no_account: None) -> Iterator[Stores]
 @pytest.fixture
 def world(stores: Stores) -> World:
     return World(stores)
+
+
+@pytest.fixture
+def functions(no_account: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
+    with mock_aws():
+        yield Functions(AwsStores(Clock(NOW)), monkeypatch)

@@ -1,5 +1,5 @@
 """Every test that asks for stores runs twice: over the fakes and over the adapters."""
 
-from tests.fakes.fixtures import stores, world
+from tests.fakes.fixtures import functions, stores, world
 
-__all__ = ["stores", "world"]
+__all__ = ["functions", "stores", "world"]
