@@ -161,14 +161,17 @@ def deployment(
     from fraud.aws.routing_store import DynamoRoutingStore
     from fraud.deployment_ports import Hosting
     from fraud.services.deployment import Deployment
+    from fraud.services.packages import Packages
 
     dynamodb = session.client("dynamodb", endpoint_url=endpoint_url, config=CONTROL)
     runtime = session.client("sagemaker-runtime", endpoint_url=endpoint_url, config=ENDPOINT)
     s3 = session.client("s3", endpoint_url=endpoint_url, config=CONTROL)
     sagemaker = session.client("sagemaker", endpoint_url=endpoint_url, config=CONTROL)
     return Deployment(
-        registry=SageMakerRegistry(sagemaker, names.model_package_group, names.model_image),
-        packages=S3PackageStore(s3, names.model_bucket),
+        packages=Packages(
+            SageMakerRegistry(sagemaker, names.model_package_group, names.model_image),
+            S3PackageStore(s3, names.model_bucket),
+        ),
         endpoints=SageMakerEndpoints(sagemaker, time.sleep),
         routing=DynamoRoutingStore(dynamodb, names.rollout_table),
         scorer=SageMakerScorer(runtime),

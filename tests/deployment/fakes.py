@@ -10,6 +10,7 @@ from fraud.deployment_ports import Candidate, EndpointPlan, EndpointState, Phase
 from fraud.errors import FraudError, InvalidPackage, RoutingConflict
 from fraud.routing import Routing, ServedModel
 from fraud.services.deployment import Deployment
+from fraud.services.packages import Packages
 from tests.deployment import packages
 
 Answer = list[float | None] | FraudError
@@ -125,8 +126,7 @@ class World:
 
     def deployment(self) -> Deployment:
         return Deployment(
-            registry=self.registry,
-            packages=self.packages,
+            packages=Packages(self.registry, self.packages),
             endpoints=self.endpoints,
             routing=self.routing,
             scorer=self.scorer,

@@ -93,7 +93,7 @@ def test_deployment_unapproved_version_creates_nothing(session: Any) -> None:
 def test_deployment_artefact_replaced_after_registration_creates_nothing(session: Any) -> None:
     deployed = deployment(session, Scorer())
     arn = deployed.register(packages.archive(), approved=True)
-    uri = deployed.registry.describe(arn).artefact_uri
+    uri = deployed.packages.registry.describe(arn).artefact_uri
     other = packages.archive({"model.ubj": b"others"})
     session.client("s3").put_object(Bucket="archive", Key=uri.removeprefix("s3://archive/"), Body=other)
 
@@ -128,5 +128,11 @@ def test_deployment_asks_the_url_it_is_given() -> None:
 
     deployed: Any = bootstrap.deployment(session, NAMES, "http://127.0.0.1:4566")
 
-    adapters = (deployed.registry, deployed.packages, deployed.endpoints, deployed.routing, deployed.scorer)
+    adapters = (
+        deployed.packages.registry,
+        deployed.packages.store,
+        deployed.endpoints,
+        deployed.routing,
+        deployed.scorer,
+    )
     assert {adapter.client.meta.endpoint_url for adapter in adapters} == {"http://127.0.0.1:4566"}

@@ -9,19 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fraud.deployment_ports import (
-    Approval,
-    Candidate,
-    EndpointPlan,
-    Endpoints,
-    Hosting,
-    Instance,
-    PackageStore,
-    Phase,
-    RegisteredPackage,
-    Registry,
-    RoutingStore,
-)
+from fraud.deployment_ports import EndpointPlan, Endpoints, Hosting, Instance, Phase, RoutingStore
 from fraud.errors import (
     DeploymentFailed,
     DeploymentInterrupted,
@@ -30,19 +18,10 @@ from fraud.errors import (
     ModelUnavailable,
     RoutingConflict,
 )
-from fraud.model_package import (
-    DOCUMENT,
-    LARGEST_ARTEFACT,
-    LARGEST_DOCUMENT,
-    PackageDocument,
-    check_artefact,
-    check_scores,
-    digest,
-    document_in,
-    parse,
-)
+from fraud.model_package import check_scores
 from fraud.ports import Scorer
 from fraud.routing import Routing, ServedModel
+from fraud.services.packages import CheckedPackage, Packages
 
 FIRST_SLOT = "a"
 PATIENCE = 30 * 60.0
@@ -55,21 +34,12 @@ SMOKE_PAUSE = 2.0
 """Seconds between attempts to have the smoke vectors scored."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedPackage:
-    """A package that this code can serve."""
-
-    registered: RegisteredPackage
-    document: PackageDocument
-
-
 @dataclass(frozen=True)
 class Deployment:
     """Puts models in service.
 
     Args:
-        registry: versions and approvals.
-        packages: artefacts and package documents.
+        packages: registers and checks model packages.
         endpoints: brings endpoints up and down.
         routing: the routing item.
         scorer: the one that scoring uses, so that what is proven is what will serve.
@@ -81,8 +51,7 @@ class Deployment:
         progress: told one sentence at every step.
     """
 
-    registry: Registry
-    packages: PackageStore
+    packages: Packages
     endpoints: Endpoints
     routing: RoutingStore
     scorer: Scorer
@@ -101,17 +70,7 @@ class Deployment:
             DeploymentFailed: the registry refuses.
             DeploymentInterrupted: try again; at worst this adds the version a second time.
         """
-        document = document_in(artefact)
-        parse(document)
-        sha256 = digest(artefact)
-        candidate = Candidate(
-            artefact_uri=self.packages.write(f"{sha256[:16]}/model.tar.gz", artefact),
-            document_uri=self.packages.write(f"{sha256[:16]}/{DOCUMENT}", document),
-            artefact_sha256=sha256,
-            artefact_bytes=len(artefact),
-            approved=approved,
-        )
-        return self.registry.register(candidate)
+        return self.packages.register(artefact, approved=approved)
 
     def bootstrap_champion(self, model_package: str, instance: Instance) -> Routing:
         """Put the first model in service, in slot a, for every card; returns the routing now in force.
@@ -160,9 +119,7 @@ class Deployment:
             DeploymentInterrupted: the registry is still at work on it, or does not answer.
         """
         self.progress(f"Checking {model_package}")
-        registered = self.registry.describe(model_package)
-        _check_standing(registered)
-        return CheckedPackage(registered, self._document(registered))
+        return self.packages.check(model_package)
 
     def plan(self, slot: str, package: CheckedPackage, instance: Instance) -> EndpointPlan:
         """What is to stand in a slot; the same arguments give the same plan, names included."""
@@ -262,18 +219,6 @@ class Deployment:
         self.progress(f"Removing endpoint {plan.endpoint}")
         self.endpoints.remove(plan)
 
-    def _document(self, registered: RegisteredPackage) -> PackageDocument:
-        """The package document; the artefact is whole, as registered, and holds the same document."""
-        if registered.document_uri is None:
-            raise InvalidPackage("the package records no package_uri: without a feature contract it cannot be served")
-        text = self.packages.read(registered.document_uri, LARGEST_DOCUMENT)
-        document = parse(text)
-        artefact = self.packages.read(registered.artefact_uri, LARGEST_ARTEFACT)
-        check_artefact(artefact, registered.artefact_sha256, registered.artefact_bytes)
-        if parse(document_in(artefact)) != document:
-            raise InvalidPackage("the package document differs from the one inside the artefact")
-        return document
-
     def _scores(self, model: ServedModel, rows: Sequence[Sequence[float | None]]) -> list[float | None]:
         for _ in range(SMOKE_ATTEMPTS - 1):
             try:
@@ -295,15 +240,6 @@ class Deployment:
         except FraudError as left:
             return type(failure)(f"{failure}. What was created could not be removed: {left}")
         return failure
-
-
-def _check_standing(registered: RegisteredPackage) -> None:
-    if registered.approval is not Approval.APPROVED:
-        raise InvalidPackage(
-            f"{registered.model_package} is {registered.approval}, not approved: approve it, or name another version"
-        )
-    if not registered.completed:
-        raise DeploymentInterrupted(f"{registered.model_package} is not completely registered yet: try again")
 
 
 def _already_serves(standing: Routing) -> str:
