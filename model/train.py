@@ -33,6 +33,7 @@ from model import distributions, inference, thresholds
 SOURCE = Path(inference.__file__).parent
 SCHEMA_VERSION = 1
 SMOKE_VECTORS = 8
+ROWS_PER_THREAD = 50_000
 
 Scores = npt.NDArray[np.float64]
 
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parameters = _hyperparameters(arguments)
     rows = read(Path(environ["SM_CHANNEL_TRAIN"]))
     learning, validation = cut(rows, parameters["validation_share"])
-    booster = fit(learning, validation, parameters, int(environ.get("SM_NUM_CPUS", "1")))
+    booster = fit(learning, validation, parameters, _threads(len(rows), int(environ.get("SM_NUM_CPUS", "1"))))
     scores = score(booster, validation)
     chosen = thresholds.choose(scores, validation.is_fraud, parameters["review_share"], parameters["block_precision"])
     metrics = measure(scores, validation.is_fraud, chosen)
@@ -207,6 +208,11 @@ def _hyperparameters(arguments: Sequence[str]) -> dict[str, Any]:
             flags = dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}"))
             parser.add_argument(*flags, dest=name, type=type(value), default=value)
     return vars(parser.parse_args(arguments))
+
+
+def _threads(rows: int, processors: int) -> int:
+    """Threads for so many rows: OpenMP's wait for each other by spinning, which costs more than a small share gains."""
+    return max(1, min(processors, rows // ROWS_PER_THREAD))
 
 
 def _read_file(path: Path) -> pa.Table:

@@ -158,14 +158,18 @@ def test_assemble_returns_the_state_that_the_next_row_would_see(market: Simulati
 
 
 @settings(max_examples=20, deadline=None, derandomize=True)
-@given(st.permutations(range(6)))
-def test_assemble_order_of_the_input_does_not_matter(order: list[int]) -> None:
-    # Two at the same second: the identifier decides between them.
-    rows = visits(0, 0.5, 0.5, 1, 3, 8)
-    known = labels(("t1", True, 2 * DAY))
+@given(st.permutations(range(4)))
+def test_assemble_folds_by_time_and_then_by_identifier(order: list[int]) -> None:
+    rows = transactions(
+        ("t2", 0.5 * DAY, "c", "shop", 300),
+        ("t0", 0.9 * DAY, "c", "shop", 400),
+        ("t3", 0.5 * DAY, "c", "shop", 500),
+        ("t1", 0 * DAY, "c", "shop", 100),
+    )
 
-    shuffled = dataset.assemble(rows.take(order), known, FAR)
-    np.testing.assert_array_equal(shuffled.features, dataset.assemble(rows, known, FAR).features)
+    data = dataset.assemble(rows.take(order), labels(), FAR)
+    assert data.transaction_ids == ["t1", "t2", "t3", "t0"]
+    assert column(data, "card_spend_24h") == [0, 100, 400, 900]
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

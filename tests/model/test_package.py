@@ -39,10 +39,13 @@ def test_build_archive_has_the_layout_the_container_serves(model_dir: Path, tmp_
 
 
 @pytest.mark.parametrize("kind", ["model", "source"])
-def test_archives_of_the_same_content_are_the_same_bytes(model_dir: Path, tmp_path: Path, kind: str) -> None:
+def test_archives_of_the_same_content_are_the_same_bytes(
+    model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     archives = [tmp_path / "first.tar.gz", tmp_path / "elsewhere" / "second.tar.gz"]
     for when, archive in enumerate(archives):
         os.utime(model_dir / "model.ubj", (when, when))
+        monkeypatch.setattr("time.time", lambda now=1e9 + when: now)
         package.build_archive(model_dir, archive) if kind == "model" else package.build_source(archive)
 
     assert archives[0].read_bytes() == archives[1].read_bytes()

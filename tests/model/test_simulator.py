@@ -90,6 +90,14 @@ def test_simulate_compromise_lasts_its_days(market: Simulation, kind: str, entit
         assert times["occurred_at_max"] - times["occurred_at_min"] < timedelta(days=days)
 
 
+def test_simulate_compromised_card_pays_about_five_times_as_much(market: Simulation) -> None:
+    genuine = of_kind(market, "genuine").group_by("card_token").aggregate([("amount_minor", "mean")])
+    usual = dict(zip(genuine["card_token"].to_pylist(), genuine["amount_minor_mean"].to_pylist(), strict=True))
+    rows = of_kind(market, "compromised_card").select(["card_token", "amount_minor"]).to_pylist()
+
+    assert 4 < np.mean([row["amount_minor"] / usual[row["card_token"]] for row in rows]) < 6
+
+
 def test_simulate_card_testing_is_dozens_of_small_amounts_within_minutes(market: Simulation) -> None:
     rows = of_kind(market, "card_testing")
     bursts = rows.group_by("card_token").aggregate(
