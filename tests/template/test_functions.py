@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fraud.settings import LabellingSettings, ProjectionSettings, ScoringSettings
+
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
-TABLES = {"ENTITY_TABLE", "DECISION_TABLE"}
 
-ENVIRONMENT = {
-    "score_transactions": POWERTOOLS
-    | TABLES
-    | {"ROLLOUT_TABLE", "QUARANTINE_BUCKET", "DECISION_RETENTION_DAYS", "ENTITY_RETENTION_DAYS"},
-    "project_decisions": POWERTOOLS
-    | TABLES
-    | {"ROLLOUT_TABLE", "DECISION_ARCHIVE_STREAM", "LABEL_ARCHIVE_STREAM", "EVENT_BUS", "ENTITY_RETENTION_DAYS"},
-    "record_labels": POWERTOOLS | TABLES | {"LABEL_ARCHIVE_STREAM", "QUARANTINE_BUCKET", "ENTITY_RETENTION_DAYS"},
+SETTINGS = {
+    "score_transactions": ScoringSettings,
+    "project_decisions": ProjectionSettings,
+    "record_labels": LabellingSettings,
 }
 
-HANDLERS = sorted(ENVIRONMENT)
+HANDLERS = sorted(SETTINGS)
 
 
 @pytest.fixture
@@ -43,7 +41,8 @@ def test_the_environment_is_what_the_settings_read_and_no_more(
     functions: dict[str, dict[str, Any]], handler: str
 ) -> None:
     variables = functions[handler]["Environment"]["Variables"]
-    assert set(variables) == ENVIRONMENT[handler]
+    read = {field.name.upper() for field in fields(SETTINGS[handler])}
+    assert set(variables) == POWERTOOLS | read
     assert variables["POWERTOOLS_SERVICE_NAME"] == handler
     assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "FraudDetection"
 

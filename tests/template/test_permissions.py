@@ -103,6 +103,57 @@ def test_a_function_with_an_on_failure_bucket_may_write_there(of_type: OfType, r
             assert {"Fn::Sub": "${QuarantineBucket.Arn}/aws/lambda/*"} in resources(granting(role, "s3:PutObject"))
 
 
+LABELS_ONLY = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["label#*"]}}
+
+
+def tables(role: dict[str, Any], action: str, condition: dict[str, Any] | None = None) -> set[str]:
+    """Tables on which the action is granted under exactly this condition."""
+    granted = [each for each in granting(role, f"dynamodb:{action}") if each.get("Condition") == condition]
+    return {each["Fn::GetAtt"][0].removesuffix("Table") for each in resources(granted)}
+
+
+@pytest.mark.parametrize(
+    ("function", "allowed"),
+    [
+        (
+            "ScoreTransactionsFunction",
+            {"BatchGetItem": {"Entity", "Rollout"}, "PutItem": {"Entity", "Decision"}},
+        ),
+        (
+            "ProjectDecisionsFunction",
+            {
+                "BatchGetItem": {"Entity", "Decision"},
+                "ConditionCheckItem": {"Decision"},
+                "PutItem": {"Entity"},
+                "UpdateItem": {"Decision", "Rollout"},
+            },
+        ),
+        (
+            "RecordLabelsFunction",
+            {
+                "BatchGetItem": {"Entity", "Decision"},
+                "ConditionCheckItem": {"Decision"},
+                "PutItem": {"Entity"},
+                "UpdateItem": {"Decision"},
+            },
+        ),
+    ],
+)
+def test_a_function_touches_only_the_tables_it_works_on(
+    role_of: Resources, function: str, allowed: dict[str, set[str]]
+) -> None:
+    role = role_of[function]
+    on_items = {"BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"}
+    assert {action: found for action in on_items if (found := tables(role, action))} == allowed
+
+
+@pytest.mark.parametrize("function", ["ProjectDecisionsFunction", "RecordLabelsFunction"])
+def test_only_waiting_labels_may_be_deleted(role_of: Resources, function: str) -> None:
+    assert tables(role_of[function], "DeleteItem") == set()
+    assert tables(role_of[function], "DeleteItem", LABELS_ONLY) == {"Entity"}
+    assert tables(role_of[function], "UpdateItem", LABELS_ONLY) == {"Entity"}
+
+
 def services_of(role: dict[str, Any]) -> set[str]:
     """Services through which the role may use the data key."""
     conditions = [each["Condition"].get("StringEquals", {}) for each in granting(role, "kms:Decrypt")]
