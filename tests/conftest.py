@@ -3,15 +3,17 @@
 import os
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
-# One profile everywhere: the examples follow from the tests themselves, so a failure is the same on every machine.
+# The examples follow from the tests themselves, so a failure is the same on every machine.
 settings.register_profile(
     "project", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
-# FRAUD_SEARCH=1 looks further, with a new seed each time; hypothesis prints how to replay what it finds.
+# Looks further, with a new seed each time; hypothesis prints how to replay what it finds.
 settings.register_profile("search", deadline=None, database=None, max_examples=2000, print_blob=True)
-settings.load_profile("search" if os.environ.get("FRAUD_SEARCH") else "project")
+# Is content with the first failure as it was found: for the mutation check.
+settings.register_profile("first", settings.get_profile("project"), phases=[Phase.explicit, Phase.generate])
+settings.load_profile(os.environ.get("FRAUD_HYPOTHESIS", "project"))
 
 
 @pytest.fixture(autouse=True)

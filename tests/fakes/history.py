@@ -66,8 +66,6 @@ def check_projected(world: World) -> None:
 
 def _parse(record: StreamRecord) -> Accepted | None:
     try:
-        return transaction.parse(
-            record.payload, sequence_number=record.sequence_number, arrived_at=record.arrived_at
-        )
+        return transaction.parse(record.payload, sequence_number=record.sequence_number, arrived_at=record.arrived_at)
     except InvalidTransaction:
         return None

@@ -215,7 +215,6 @@ def recorded(decision: Decision, sequence_number: str) -> Recorded:
     )
 
 
-
 def _id(decision: Decision) -> str:
     return decision.accepted.transaction.transaction_id
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fraud import entities, features, transaction, windows
+from fraud import entities, features, label, transaction, windows
 from fraud.decision import RULES, Action, Decision
 from fraud.entities import DAY
 from fraud.intake import StreamRecord
+from fraud.label import Label
 from fraud.ports import CardCommit
 from fraud.routing import Routing, ServedModel
 from fraud.services.labelling import LabelMessage
@@ -120,3 +121,7 @@ def label_message(number: int, transaction_id: str = "t1", at: float = NOW, **fi
         "labelled_at": rfc3339(at),
     }
     return LabelMessage(f"message-{number}", NOW + DAY, json.dumps(body | fields).encode())
+
+
+def parse_label(message: LabelMessage) -> tuple[str, Label]:
+    return label.parse(message.payload, arrived_at=message.arrived_at)

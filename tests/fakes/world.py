@@ -240,9 +240,7 @@ class World:
         around = around or self.faults.around
         ports = self.stores.ports().watched(around)
         labelling = self.labelling(around)
-        return Projection(
-            ports.archive, ports.bus, ports.terminals, ports.projections, labelling, lambda attempt: None
-        )
+        return Projection(ports.archive, ports.bus, ports.terminals, ports.projections, labelling, lambda attempt: None)
 
     def score(self, records: Sequence[StreamRecord], seconds: float = INVOCATION) -> list[str]:
         """Invoke the scoring use-case; returns the sequence numbers it wants delivered again."""
@@ -286,5 +284,3 @@ def folded(state: windows.EntityState | None, level: int) -> Any:
 def in_memory(**named: Any) -> World:
     """A world in memory."""
     return World(MemoryStores(Clock(NOW)), **named)
-
-

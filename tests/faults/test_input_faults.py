@@ -186,7 +186,8 @@ def test_fault_34_card_number_in_any_field_of_a_label_is_nowhere(functions: Func
     [message] = event["Records"]
     label = json.loads(message["body"])
     event["Records"] = [
-        message | {"messageId": f"{number}", "body": json.dumps(label | {field: PAN})} for number, field in enumerate(label)
+        message | {"messageId": f"{number}", "body": json.dumps(label | {field: PAN})}
+        for number, field in enumerate(label)
     ]
     assert functions.invoke("record_labels", event) == []
     assert len(functions.stores.quarantined()) == len(label)

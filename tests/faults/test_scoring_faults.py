@@ -6,7 +6,7 @@ from fraud.errors import StoreUnavailable
 from tests.fakes import history, samples
 from tests.fakes.faults import Crash
 from tests.fakes.samples import record
-from tests.fakes.world import Stores, World
+from tests.fakes.world import Stores, World, in_memory
 
 THROTTLED = StoreUnavailable("TransactWriteItems: ThrottlingException")
 COMMIT = "decisions.commit"
@@ -123,7 +123,8 @@ def test_fault_06_transient_failure_mid_batch_reports_the_lowest_failed_first(wo
     assert len(world.stores.decided()) == 50
 
 
-def test_fault_06_records_after_the_failed_ones_are_not_counted_again(world: World) -> None:
+def test_fault_06_records_after_the_failed_ones_are_not_counted_again() -> None:
+    world = in_memory()
     records = [record(number, samples.payload(f"t{number}", f"c{number % 51}")) for number in range(60)]
     for number in [1, *range(3, 60)]:
         world.faults.before(COMMIT, number, THROTTLED)
@@ -199,8 +200,9 @@ def test_fault_20_hot_card_that_moves_under_every_write_is_counted_exactly(world
     history.check(world, records)
 
 
-def test_fault_20_card_that_moves_between_two_cuts_of_its_group_is_counted_exactly(world: World) -> None:
+def test_fault_20_card_that_moves_between_two_cuts_of_its_group_is_counted_exactly() -> None:
     """The second cut expects the version that the first would have written; here another writer wrote it."""
+    world = in_memory()
     records = [record(number, samples.payload(f"t{number}")) for number in range(101)]
     other = World(world.stores)
     world.faults.before(COMMIT, 1, lambda: other.score(records[100:]))
@@ -215,7 +217,8 @@ def test_fault_20_card_of_a_hundred_transactions_is_committed_in_two_cuts(world:
     history.check(world, records)
 
 
-def test_fault_20_crash_between_two_cuts_of_a_card_is_counted_exactly(world: World) -> None:
+def test_fault_20_crash_between_two_cuts_of_a_card_is_counted_exactly() -> None:
+    world = in_memory()
     records = [record(number, samples.payload(f"t{number}")) for number in range(100)]
     world.faults.before(COMMIT, 2, Crash())
     with pytest.raises(Crash):

@@ -25,9 +25,7 @@ payloads = st.one_of(
     st.builds(lambda number: samples.payload(f"u{number}", f"c{number % 3}"), st.integers(0, 99)),
     st.sampled_from([b"{", samples.payload(amount_minor=-1), samples.payload(schema_version=9)]),
 )
-turns = st.lists(
-    st.tuples(st.integers(0, 2), st.sampled_from([Fate.DONE, Fate.DONE, Fate.DONE, *Fate])), max_size=40
-)
+turns = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([Fate.DONE, Fate.DONE, Fate.DONE, *Fate])), max_size=40)
 Turn = tuple[int, Fate]
 
 
@@ -85,7 +83,7 @@ def play(sent: list[bytes], script: list[Turn], batch_size: int, attempts: int) 
     given_up = {each.sequence_number for each in source.on_failure}
     again = EventSource(batch_size, attempts)
     again.take([shard.put(each.payload) for each in source.on_failure])
-    again.run(lambda batch: world.score(batch))
+    again.run(world.score)
     history.check(world, [each for each in shard.records if each.sequence_number not in given_up])
     assert world.project(world.stores.stream()) == []
     history.check_projected(world)

@@ -67,7 +67,7 @@ def from_json(body: bytes, count: int) -> list[Score | None]:
     """
     try:
         answer = _decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise ModelUnavailable("the answer is not of the documented shape") from None
     if len(answer.scores) != count or len(answer.reasons) != count:
         raise ModelUnavailable("the answer has another number of rows than the request")

@@ -55,7 +55,7 @@ class Projection:
         except StoreUnavailable:
             return everything
         left = self._count(decisions, deadline)
-        late = self.labelling.apply_early([each.transaction_id for each in decisions], deadline)
+        late = self.labelling.apply_early({each.transaction_id for each in decisions}, deadline)
         unfinished = {each.transaction_id for each in left} | late
         return [each.sequence_number for each in decisions if each.transaction_id in unfinished]
 
