@@ -33,6 +33,10 @@ def up(port: Port = 4566, template: Template = Path("template.yaml"), stack_name
 
     try:
         serve(port=port, template=template, stack_name=stack_name, on_ready=_announcer(stack_name))
+    except OSError as error:
+        raise CommandError(
+            f"Port {port} cannot be used ({error.strerror or error}): take another with --port."
+        ) from error
     finally:
         forget()
 

@@ -12,7 +12,11 @@ from cli.errors import CommandError
 from cli.main import app, explanation
 
 COMMANDS = [
-    ["up"], ["outputs"], ["send"], ["labels", "send"], ["status"], ["explain"], ["replay-quarantine"],
+    name.split()
+    for name in (
+        "demo", "up", "outputs", "send", "labels send", "train", "deploy-model", "status", "explain",
+        "replay-quarantine", "teardown",
+    )
 ]  # fmt: skip
 
 
@@ -27,6 +31,7 @@ def test_home_lists_every_command(runner: CliRunner) -> None:
     result = runner.invoke(app, ["--help"])
     assert result.exit_code == 0
     assert all(command[0] in result.stdout for command in COMMANDS)
+    assert "Begin here" in result.stdout
 
 
 def test_unknown_command_is_a_usage_error(runner: CliRunner) -> None:

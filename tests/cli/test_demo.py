@@ -1,0 +1,77 @@
+"""The parts of `fraud demo` that can be shown without running it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from cli import demo, demo_report
+from cli.backfill import backfill
+from cli.errors import CommandError
+from cli.summary import Fraud, Percentiles, Summary
+from cli.target import Target
+from fraud.aws import entity_items
+from model import dataset
+from model.simulator import label_events
+from tests.cli.conftest import messages_of
+
+SUMMARY = Summary(
+    sent=100,
+    decided=99,
+    quarantined=1,
+    lost=0,
+    actions={"approve": 90, "review": 5, "block": 4},
+    degraded=0,
+    fraud=Fraud(count=6, blocked=3, reviewed=2, value=60_000, value_saved=45_000, genuine_blocked=1),
+    capacity=1,
+    precision_at_capacity=1.0,
+    per_second=512.3,
+    latency=Percentiles(50.0, 400.0),
+    handler=None,
+)
+
+
+def test_draw_streams_exactly_what_was_asked_and_knows_every_label_by_now() -> None:
+    past, future = demo.draw(2000, 7)
+    assert len(future.transactions) >= 2000
+    assert past.transactions["occurred_at"][-1].as_py() < future.transactions["occurred_at"][0].as_py()
+    assert max(future.labels["labelled_at"].to_pylist()) < datetime.now(UTC)
+
+
+@pytest.mark.parametrize("total", [0, 3, 5, 8001])
+def test_slices_cover_every_row_once(total: int) -> None:
+    covered = [row for start, end in demo.slices(total) for row in range(start, end)]
+    assert covered == list(range(total))
+
+
+def test_labels_follow_in_the_order_they_become_known(stack: Target) -> None:
+    _, future = demo.draw(2000, 7)
+    labels = demo.Labels(stack, future)
+    ids = set(future.transactions["transaction_id"].to_pylist())
+    due = [event for event in label_events(future.labels) if event["transaction_id"] in ids]
+    labels.send_until(datetime.fromisoformat(str(due[3]["labelled_at"])))
+    assert labels.sent == 4
+    labels.send_until(datetime.now(UTC))
+    assert labels.sent == len(due) == len(messages_of(stack))
+
+
+def test_backfill_writes_states_that_the_functions_read(stack: Target) -> None:
+    past, _ = demo.draw(2000, 7)
+    small = past.transactions.slice(0, 50)
+    states = dataset.assemble(small, past.labels.slice(0, 0), datetime.now(UTC))
+    backfill(stack, states)
+    key, expected = next((f"card#{token}", state) for token, state in states.cards.items())
+    item = stack.client("dynamodb").get_item(TableName="EntityTable", Key={"entity": {"S": key}})["Item"]
+    assert entity_items.decode(item, datetime.now(UTC).timestamp()).state == expected
+
+
+def test_report_shows_each_number_once(capsys: pytest.CaptureFixture[str]) -> None:
+    demo_report.tell(SUMMARY, 120.0, as_json=False)
+    shown = capsys.readouterr().out
+    for words in ("Nothing lost", "450.00 EUR", "75%", "3 blocked, 2 sent to review", "512 a second", "p99 400 ms"):
+        assert words in shown
+
+
+def test_report_of_a_loss_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    lossy = Summary(**{name: getattr(SUMMARY, name) for name in Summary.__slots__} | {"lost": 1})
+    with pytest.raises(CommandError, match="1 transactions are neither decided nor in quarantine"):
+        demo_report.tell(lossy, 120.0, as_json=True)

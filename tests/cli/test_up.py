@@ -1,0 +1,101 @@
+"""`fraud up` and its note to the other commands; `fraud outputs`."""
+
+import errno
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import laptop_process, up
+from cli.errors import CommandError
+from cli.main import app
+from cli.target import LOCAL_FILE, Target, resolve
+from local import laptop
+
+
+@dataclass
+class Ready:
+    """What the laptop says of itself."""
+
+    endpoint_url: str = "http://127.0.0.1:4566"
+    region: str = "eu-west-1"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("template.yaml").touch()
+
+
+def test_up_is_found_by_other_commands_while_it_serves_and_forgotten_after(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Target] = []
+
+    def serve(*, on_ready: Any, **_: Any) -> None:
+        on_ready(Ready())
+        found.append(resolve())
+
+    monkeypatch.setattr(laptop, "serve", serve)
+    monkeypatch.setattr(up, "_panel", lambda target: target.endpoint_url)
+    result = runner.invoke(app, ["up"], catch_exceptions=False)
+    assert "http://127.0.0.1:4566" in result.stdout
+    assert found == [Target("fraud-detection", "http://127.0.0.1:4566", "eu-west-1")]
+    assert not LOCAL_FILE.exists()
+
+
+def test_up_without_a_template_says_where_to_run_it(runner: CliRunner) -> None:
+    result = runner.invoke(app, ["up", "--template", "none.yaml"])
+    assert result.exit_code == 1
+    assert "No template at none.yaml" in result.stderr
+
+
+def test_up_beside_a_running_one_is_refused_and_leaves_its_note(runner: CliRunner) -> None:
+    up.remember(Target("here", "http://127.0.0.1:1", "eu-west-1"))
+    result = runner.invoke(app, ["up"])
+    assert result.exit_code == 1 and "already runs here" in result.stderr
+    assert LOCAL_FILE.exists()
+
+
+def test_up_on_a_taken_port_is_one_line(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def serve(**_: Any) -> None:
+        raise OSError(errno.EADDRINUSE, "address already in use")
+
+    monkeypatch.setattr(laptop, "serve", serve)
+    result = runner.invoke(app, ["up", "--port", "4566"])
+    assert result.exit_code == 1
+    assert "Port 4566" in result.stderr and "--port" in result.stderr
+
+
+def test_note_of_another_process_is_left_alone() -> None:
+    up.remember(Target("here", "http://127.0.0.1:1", "eu-west-1"))
+    note = json.loads(LOCAL_FILE.read_text()) | {"pid": os.getppid()}
+    LOCAL_FILE.write_text(json.dumps(note))
+    up.forget()
+    assert LOCAL_FILE.exists()
+
+
+def test_laptop_that_cannot_start_is_explained_and_ended() -> None:
+    with pytest.raises(CommandError, match=r"did not start.*No template at none"), laptop_process.laptop(Path("none")):
+        pass
+
+
+def test_laptop_that_runs_already_is_used_and_left_running() -> None:
+    up.remember(Target("here", "http://127.0.0.1:1", "eu-west-1"))
+    with laptop_process.laptop(Path("template.yaml")) as target:
+        assert target.endpoint_url == "http://127.0.0.1:1"
+    assert LOCAL_FILE.exists()
+
+
+def test_outputs_json_has_names_region_and_no_endpoint_on_aws(stack: Target, runner: CliRunner) -> None:
+    values = json.loads(runner.invoke(app, ["outputs", "--json"]).stdout)
+    assert values["TransactionStreamName"] == "transactions"
+    assert (values["EndpointUrl"], values["Region"]) == (None, "eu-west-1")
+
+
+def test_outputs_for_people_names_each(stack: Target, runner: CliRunner) -> None:
+    assert "TransactionStreamName" in runner.invoke(app, ["outputs"]).stdout
