@@ -44,11 +44,8 @@ class Gateway:
 
     def __init__(self, port: int, region: str, directory: Path) -> None:
         _require_version()
-        self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", port))
         # From here on a client may connect; it waits for its answer until the services have started.
-        self._socket.listen(256)
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=256)
         self.region = region
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"

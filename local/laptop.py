@@ -1,6 +1,7 @@
 """The whole stack on this machine: serve() boots it, deploys the template, and takes everything down again."""
 
 import asyncio
+import gc
 import os
 import signal
 import tempfile
@@ -82,4 +83,6 @@ class _Stack:
 
     def _deploy(self, template: Path, stack_name: str, on_ready: Callable[[Laptop], None]) -> None:
         deployed = deploy(self._gateway, template, stack_name)
+        # The stand-in is a large program: to collect it again and again would pause requests and delay the end.
+        gc.freeze()
         on_ready(Laptop(self._gateway.url, self._gateway.region, stack_name, deployed.outputs, list(deployed.left_out)))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -47,7 +48,9 @@ class SageMaker:
 
     def install(self) -> None:
         core("router").SERVICE_PATTERNS["sagemaker"] = {"target_prefixes": ["SageMaker."]}
-        self._gateway.app.SERVICE_HANDLERS["sagemaker"] = self._handle
+        application = self._gateway.app
+        application.SERVICE_HANDLERS["sagemaker"] = self._handle
+        application.fix_success_content_type = _except_ours(application.fix_success_content_type)
         service("cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::SageMaker::ModelPackageGroup"] = {
             "create": self._create_group,
             "delete": lambda arn, properties: self._registry.delete_group({"ModelPackageGroupName": arn}),
@@ -84,3 +87,13 @@ class SageMaker:
     def _create_group(self, logical_id: str, properties: Document, stack_name: str) -> tuple[str, dict[str, str]]:
         arn = self._registry.create_group(properties)["ModelPackageGroupArn"]
         return arn, {"ModelPackageGroupArn": arn, "ModelPackageGroupStatus": "Completed"}
+
+
+def _except_ours(correct: Callable[[str, int, dict[str, str]], None]) -> Callable[[str, int, dict[str, str]], None]:
+    """The stand-in makes every JSON answer a service's own type; ours may be a model's."""
+
+    def corrected(name: str, status: int, headers: dict[str, str]) -> None:
+        if name != "sagemaker":
+            correct(name, status, headers)
+
+    return corrected
