@@ -9,7 +9,6 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fraud import bootstrap
-from fraud.aws import decision_items
 from fraud.deadline import Deadline
 
 logger = Logger()
@@ -19,8 +18,9 @@ projection = cache(bootstrap.projection)
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dict[str, str]]]:
     """Project every new decision; report only what must be delivered again, lowest sequence number first."""
+    use_case, decode = projection()
     images = [each["dynamodb"] for each in event["Records"]]
-    decisions = [decision_items.decode(each["NewImage"], each["SequenceNumber"]) for each in images]
-    failed = projection().project(decisions, Deadline(lambda: context.get_remaining_time_in_millis() / 1000))
+    decisions = [decode(each["NewImage"], each["SequenceNumber"]) for each in images]
+    failed = use_case.project(decisions, Deadline(lambda: context.get_remaining_time_in_millis() / 1000))
     logger.info("decisions projected", extra={"received": len(decisions), "to_be_delivered_again": len(failed)})
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fraud import bootstrap
-from fraud.aws import metrics
+from fraud import bootstrap, intake
 from fraud.deadline import Deadline
 from fraud.intake import StreamRecord
 
@@ -23,9 +21,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dic
     """Decide every record; report only what must be delivered again, lowest sequence number first."""
     deadline = Deadline(lambda: context.get_remaining_time_in_millis() / 1000)
     started = deadline.remaining()
-    report = scoring().score_batch([_record(each["kinesis"]) for each in event["Records"]], deadline)
-    metrics.publish_scoring(report, started - deadline.remaining())
-    logger.info("batch scored", extra=metrics.summary(report))
+    use_case, publish = scoring()
+    report = use_case.score_batch([_record(each["kinesis"]) for each in event["Records"]], deadline)
+    publish(report, started - deadline.remaining())
+    logger.info("batch scored", extra=report.summary())
     return {"batchItemFailures": [{"itemIdentifier": each} for each in report.failed]}
 
 
@@ -34,13 +33,5 @@ def _record(kinesis: dict[str, Any]) -> StreamRecord:
         sequence_number=kinesis["sequenceNumber"],
         partition_key=kinesis["partitionKey"],
         arrived_at=float(kinesis["approximateArrivalTimestamp"]),
-        payload=_payload(kinesis["data"]),
+        payload=intake.payload(kinesis["data"]),
     )
-
-
-def _payload(data: str) -> bytes:
-    """The bytes that were put; what is not base64 goes on as it is, to be rejected like any other bad record."""
-    try:
-        return base64.b64decode(data, validate=True)
-    except ValueError:
-        return data.encode()

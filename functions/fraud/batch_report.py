@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from fraud.decision import Decision
 
@@ -38,3 +40,13 @@ class BatchReport:
     calls: list[Call] = field(default_factory=list)
     transactions: int = 0
     cancelled: int = 0
+
+    def summary(self) -> dict[str, Any]:
+        """Counts for the one log line of a batch; ids of transactions are not among them."""
+        return {
+            "decided": len(self.decided),
+            "degraded": sum(decision.degraded for decision in self.decided),
+            "repeated": self.repeated,
+            "quarantined": dict(Counter(self.rejected)),
+            "to_be_delivered_again": len(self.failed),
+        }

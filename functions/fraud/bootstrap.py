@@ -15,8 +15,10 @@ import boto3
 from botocore.config import Config
 
 from fraud import policy, settings
+from fraud.aws import decision_items, metrics
 from fraud.aws.batch_get import BatchGet
 from fraud.aws.decision_log import DynamoDecisionLog
+from fraud.aws.dynamodb import Item
 from fraud.aws.endpoint import SageMakerScorer
 from fraud.aws.event_bus import EventBridgeBus
 from fraud.aws.firehose import FirehoseArchive
@@ -24,7 +26,8 @@ from fraud.aws.label_store import DynamoLabelStore
 from fraud.aws.projection_store import DynamoProjectionStore
 from fraud.aws.quarantine import S3Quarantine
 from fraud.aws.state_reader import DynamoStateReader, DynamoTerminalReader
-from fraud.ports import Quarantine
+from fraud.batch_report import BatchReport
+from fraud.ports import Quarantine, Recorded
 from fraud.services.assessment import Assessment
 from fraud.services.labelling import Labelling
 from fraud.services.models import Models
@@ -45,8 +48,8 @@ CALLERS = 4
 POLICY = Path(__file__).parent.parent / "policy.json"
 
 
-def scoring(env: Mapping[str, str] = os.environ) -> Scoring:
-    """The use-case behind `score_transactions`.
+def scoring(env: Mapping[str, str] = os.environ) -> tuple[Scoring, Callable[[BatchReport, float], None]]:
+    """The use-case behind `score_transactions`, and what publishes its metrics.
 
     Raises:
         InvalidSettings: a variable is missing or malformed.
@@ -56,7 +59,7 @@ def scoring(env: Mapping[str, str] = os.environ) -> Scoring:
     dynamodb = boto3.client("dynamodb", config=STORE)
     scorer = SageMakerScorer(boto3.client("sagemaker-runtime", config=ENDPOINT))
     models = Models(scorer, time.monotonic, CALL_BUDGET, LONGEST_COMMIT)
-    return Scoring(
+    use_case = Scoring(
         state=DynamoStateReader(_batch_get(dynamodb), names.entity_table, names.rollout_table, time.time),
         assessment=Assessment(models, policy.load(POLICY.read_bytes()), time.time),
         decisions=DynamoDecisionLog(
@@ -70,10 +73,11 @@ def scoring(env: Mapping[str, str] = os.environ) -> Scoring:
         quarantine=_quarantine(names.quarantine_bucket),
         pause=pause,
     )
+    return use_case, metrics.publish_scoring
 
 
-def projection(env: Mapping[str, str] = os.environ) -> Projection:
-    """The use-case behind `project_decisions`.
+def projection(env: Mapping[str, str] = os.environ) -> tuple[Projection, Callable[[Item, str], Recorded]]:
+    """The use-case behind `project_decisions`, and what reads an image of the table's stream for it.
 
     Raises:
         InvalidSettings: a variable is missing or malformed.
@@ -83,7 +87,7 @@ def projection(env: Mapping[str, str] = os.environ) -> Projection:
     store = DynamoProjectionStore(
         dynamodb, names.entity_table, names.decision_table, names.rollout_table, names.entity_retention_days, time.time
     )
-    return Projection(
+    use_case = Projection(
         archive=FirehoseArchive(firehose, names.decision_archive_stream, pause),
         bus=EventBridgeBus(boto3.client("events", config=STORE), names.event_bus, ThreadPoolExecutor(CALLERS), pause),
         terminals=DynamoTerminalReader(_batch_get(dynamodb), names.entity_table, time.time),
@@ -91,6 +95,7 @@ def projection(env: Mapping[str, str] = os.environ) -> Projection:
         labelling=_labelling(names, dynamodb, firehose),
         pause=pause,
     )
+    return use_case, decision_items.decode
 
 
 def labelling(env: Mapping[str, str] = os.environ) -> tuple[Labelling, Quarantine]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,3 +72,11 @@ def reject(record: StreamRecord, reason: str, detail: str) -> Rejected:
     return Rejected(
         "transactions", reason, detail, record.sequence_number, record.arrived_at, record.partition_key, record.payload
     )
+
+
+def payload(data: str) -> bytes:
+    """The bytes that were put; what is not base64 goes on as it is, to be rejected like any other bad record."""
+    try:
+        return base64.b64decode(data, validate=True)
+    except ValueError:
+        return data.encode()

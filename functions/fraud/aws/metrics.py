@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
@@ -46,14 +45,3 @@ def _publish_slot(slot: str, decided: Iterable[Decision], calls: Iterable[Call])
             metrics.add_metric("ModelFailures", MetricUnit.Count, int(call.failed))
             metrics.add_metric("ModelCallDuration", MetricUnit.Milliseconds, round(call.seconds * 1000, 3))
     metrics.flush_metrics()
-
-
-def summary(report: BatchReport) -> dict[str, Any]:
-    """Counts for the one log line of a batch; ids of transactions are not among them."""
-    return {
-        "decided": len(report.decided),
-        "degraded": sum(decision.degraded for decision in report.decided),
-        "repeated": report.repeated,
-        "quarantined": dict(Counter(report.rejected)),
-        "to_be_delivered_again": len(report.failed),
-    }
