@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from local import lifeline, pace
@@ -26,12 +27,8 @@ class DidNotStart(Exception):
 
 
 @contextmanager
-def running() -> Iterator[str]:
-    """Start it on a free port of 127.0.0.1 and end it, with everything it started; gives its URL.
-
-    Raises:
-        DidNotStart: its error is on stderr.
-    """
+def running() -> Iterator[Callable[[], str]]:
+    """Start it on a free port of 127.0.0.1 and end it, with everything it started; gives what waits for its URL."""
     lifeline_end, held = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.fake_aws", str(lifeline_end)],
@@ -43,7 +40,7 @@ def running() -> Iterator[str]:
         text=True,
     )
     try:
-        yield _url(process)
+        yield partial(_url, process)
     finally:
         process.terminate()
         process.wait(_GRACE_SECONDS)
@@ -52,6 +49,7 @@ def running() -> Iterator[str]:
 
 
 def _url(process: subprocess.Popen[str]) -> str:
+    """The URL, once it listens. Raises: DidNotStart; its error is on stderr."""
     assert process.stdout is not None
     url = process.stdout.readline().strip()
     if not url:

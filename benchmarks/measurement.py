@@ -30,7 +30,7 @@ class Measurement:
 
     transactions: int = 0
     redelivered: int = 0
-    calls: Counter[str] = field(default_factory=Counter)
+    calls: list[Counter[str]] = field(default_factory=list)
     consumed: list[Consumed] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
@@ -47,18 +47,20 @@ class Measurement:
         self.wall.append(time.perf_counter() - wall)
         calls, consumed = meter.read(indexes)
         self.transactions += len(batch["Records"])
-        self.calls += calls
+        self.calls.append(calls)
         self.consumed.append(consumed)
 
     def summary(self, side: Side) -> Summary:
         """All that is reported, per 1,000 transactions where it says so."""
         thousands = self.transactions / 1000
+        calls = sum(self.calls, Counter())
         centiles = quantiles(self.wall, n=100, method="inclusive") if len(self.wall) > 1 else self.wall * 99
         return {
             "transactions": self.transactions,
             "redelivered": self.redelivered,
-            "calls_per_1000": {name: count / thousands for name, count in sorted(self.calls.items())},
-            "all_calls_per_1000": self.calls.total() / thousands,
+            "calls_per_1000": {name: count / thousands for name, count in sorted(calls.items())},
+            "all_calls_per_1000": calls.total() / thousands,
+            "most_calls_in_a_batch": max(each.total() for each in self.calls),
             "write_units_per_1000": sum(each.writes for each in self.consumed) / thousands,
             "index_write_units_per_1000": sum(each.index_writes for each in self.consumed) / thousands,
             "read_units_per_1000": sum(each.reads for each in self.consumed) / thousands,

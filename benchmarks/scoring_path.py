@@ -46,13 +46,12 @@ def _parser() -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> Result:
     """Start the fake AWS, measure every side on it, verify that all did the same work."""
     with _progress() as progress, fake_aws.running() as url:
-        os.environ.update(_environment(url))
+        records = _traffic(arguments)
+        os.environ.update(_environment(url()))
         # The application's clients are made from the default session.
         boto3.setup_default_session()
         assert boto3.DEFAULT_SESSION is not None
-        meter = Meter(boto3.DEFAULT_SESSION)
-        records = _traffic(arguments)
-        unmetered = boto3.Session()
+        meter, unmetered = Meter(boto3.DEFAULT_SESSION), boto3.Session()
         compared = _prepared(unmetered, records, arguments.threads, progress)
         measurements = _measured(compared, records.batches(arguments.batch), meter, progress)
         verified = _verified(unmetered.client("dynamodb"), compared, records)
