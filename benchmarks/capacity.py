@@ -8,14 +8,14 @@ started KB of its entry, whatever the write to the table was: indexes are writte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 Item = Mapping[str, Any]
-Indexes = Mapping[str, Sequence[frozenset[str]]]
-"""Table → the key attributes of each of its indexes, all of them KEYS_ONLY, the table's own key among them."""
+IndexKeys = Callable[[str], Sequence[frozenset[str]]]
+"""Of a table, the key attributes of each of its index_keys, all of them KEYS_ONLY, the table's own key among them."""
 
 WRITE_UNIT, READ_UNIT = 1024, 4096
 _TRANSACTIONAL = 2
@@ -42,7 +42,7 @@ class UnknownOperation(Exception):
     """No rule is written down here for an operation."""
 
 
-def charge(consumed: Consumed, operation: str, request: Item, answer: Item, indexes: Indexes) -> None:
+def charge(consumed: Consumed, operation: str, request: Item, answer: Item, index_keys: IndexKeys) -> None:
     """Add what a call consumes; a write whose condition fails consumes as much as one that succeeds.
 
     Raises:
@@ -50,23 +50,23 @@ def charge(consumed: Consumed, operation: str, request: Item, answer: Item, inde
     """
     if operation == "TransactWriteItems":
         for action in request["TransactItems"]:
-            _write(consumed, action["Put"], indexes, _TRANSACTIONAL)
+            _write(consumed, action["Put"], index_keys, _TRANSACTIONAL)
     elif operation == "PutItem":
-        _write(consumed, request, indexes, 1)
+        _write(consumed, request, index_keys, 1)
     elif operation == "BatchGetItem":
         consumed.reads += _batch_read(request["RequestItems"], answer)
     else:
         raise UnknownOperation(operation)
 
 
-def _write(consumed: Consumed, put: Item, indexes: Indexes, factor: int) -> None:
+def _write(consumed: Consumed, put: Item, index_keys: IndexKeys, factor: int) -> None:
     table, item = put["TableName"], put["Item"]
     size = item_size(item)
     consumed.sizes.setdefault(table, []).append(size)
     consumed.writes += factor * units(size, WRITE_UNIT)
     consumed.index_writes += sum(
         units(item_size({name: item[name] for name in key}), WRITE_UNIT)
-        for key in indexes.get(table, ())
+        for key in index_keys(table)
         if key <= item.keys()
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import mean, quantiles
 from typing import Any
 
-from benchmarks.capacity import Consumed, Indexes
+from benchmarks.capacity import Consumed
 from benchmarks.meter import Meter
 from benchmarks.sides import Context, Side
 from fraud.aws.dynamodb import Item
@@ -35,7 +35,7 @@ class Measurement:
     cpu: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
 
-    def add(self, side: Side, batch: Mapping[str, Any], meter: Meter, indexes: Indexes) -> None:
+    def add(self, side: Side, batch: Mapping[str, Any], meter: Meter) -> None:
         """Have a side handle a batch, what it reports as failed once more, until nothing is left.
 
         Raises:
@@ -45,7 +45,7 @@ class Measurement:
         self.redelivered += deliver(side, batch)
         self.cpu.append(time.process_time() - cpu)
         self.wall.append(time.perf_counter() - wall)
-        calls, consumed = meter.read(indexes)
+        calls, consumed = meter.read()
         self.transactions += len(batch["Records"])
         self.calls.append(calls)
         self.consumed.append(consumed)

@@ -7,13 +7,14 @@ from typing import Any
 
 import boto3
 
-from benchmarks.capacity import Consumed, Indexes, charge
+from benchmarks.capacity import Consumed, IndexKeys, charge
 
 
 class Meter:
     """Notes every call of a session's clients; read() works out what they were, outside of what is timed."""
 
-    def __init__(self, session: boto3.Session) -> None:
+    def __init__(self, session: boto3.Session, index_keys: IndexKeys) -> None:
+        self._index_keys = index_keys
         self._sent: list[str] = []
         self._answered: list[tuple[str, Any, Any]] = []
         session.events.register("before-send", self._on_send)
@@ -29,12 +30,12 @@ class Meter:
     def _on_answer(self, model: Any, parsed: Any, context: Any, **_: Any) -> None:
         self._answered.append((model.name, context["benchmark_request"], parsed))
 
-    def read(self, indexes: Indexes) -> tuple[Counter[str], Consumed]:
+    def read(self) -> tuple[Counter[str], Consumed]:
         """Requests sent by operation, and request units, since it was last read."""
         calls = Counter(name.rpartition(".")[2] for name in self._sent)
         consumed = Consumed()
         for operation, request, answer in self._answered:
-            charge(consumed, operation, request, answer, indexes)
+            charge(consumed, operation, request, answer, self._index_keys)
         self._sent.clear()
         self._answered.clear()
         return calls, consumed

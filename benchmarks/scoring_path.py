@@ -18,6 +18,7 @@ from benchmarks import fake_aws, report, sides, stack, traffic
 from benchmarks.measurement import Measurement, NotDecided, decided, deliver
 from benchmarks.meter import Meter
 from benchmarks.sides import Side
+from benchmarks.stack import Blueprint
 from benchmarks.traffic import Traffic
 
 Result = dict[str, Any]
@@ -51,8 +52,9 @@ def run(arguments: argparse.Namespace) -> Result:
         # The application's clients are made from the default session.
         boto3.setup_default_session()
         assert boto3.DEFAULT_SESSION is not None
-        meter, unmetered = Meter(boto3.DEFAULT_SESSION), boto3.Session()
-        compared = _prepared(unmetered, records, arguments.threads, progress)
+        blueprint, unmetered = Blueprint.of_template(), boto3.Session()
+        meter = Meter(boto3.DEFAULT_SESSION, blueprint.index_keys)
+        compared = _prepared(unmetered, blueprint, records, arguments.threads, progress)
         measurements = _measured(compared, records.batches(arguments.batch), meter, progress)
         verified = _verified(unmetered.client("dynamodb"), compared, records)
     summaries = {
@@ -79,9 +81,11 @@ def _traffic(arguments: argparse.Namespace) -> Traffic:
     return traffic.from_file(arguments.file, count) if arguments.file else traffic.simulated(count, arguments.seed)
 
 
-def _prepared(session: boto3.Session, records: Traffic, threads: int, progress: Progress) -> list[Side]:
+def _prepared(
+    session: boto3.Session, blueprint: Blueprint, records: Traffic, threads: int, progress: Progress
+) -> list[Side]:
     """Every side with tables of its own, filled alike."""
-    dynamodb, blueprint = session.client("dynamodb"), stack.Blueprint.of_template()
+    dynamodb = session.client("dynamodb")
     model = stack.serve_model(session.client("s3"), session.client("sagemaker"), fake_aws.REGION)
     names = (sides.OURS, *sides.ALTERNATIVES)
     tables = [blueprint.create(dynamodb, f"side-{number}") for number in range(len(names))]
@@ -98,16 +102,14 @@ def _measured(
     compared: Sequence[Side], batches: Sequence[Mapping[str, Any]], meter: Meter, progress: Progress
 ) -> list[Measurement]:
     """Every batch by every side before the next one, the order rotating, so that a busy machine is busy for all."""
-    blueprint = stack.Blueprint.of_template()
-    indexes = {table: keys for side in compared for table, keys in blueprint.indexes(side.tables).items()}
     measurements = [Measurement() for _ in compared]
     for side in compared:
         deliver(side, batches[0])
-    meter.read(indexes)
+    meter.read()
     for number, batch in enumerate(progress.track(batches[1:], description="batches")):
         for position in range(len(compared)):
             turn = (number + position) % len(compared)
-            measurements[turn].add(compared[turn], batch, meter, indexes)
+            measurements[turn].add(compared[turn], batch, meter)
     return measurements
 
 

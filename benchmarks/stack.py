@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.capacity import Indexes
 from fraud import features
 from fraud.aws import entity_items, routing_items
 from fraud.routing import Routing, ServedModel
@@ -57,17 +56,16 @@ class Blueprint:
             dynamodb.create_table(TableName=name, **{each: properties[each] for each in wanted if each in properties})
         return tables
 
-    def indexes(self, tables: Tables) -> Indexes:
-        """The keys of every index of a side's tables."""
-        named = zip(astuple(tables), self.definitions.values(), strict=True)
-        return {name: list(_index_keys(properties)) for name, properties in named}
+    def index_keys(self, table: str) -> list[frozenset[str]]:
+        """The keys of every index of a side's table, the table's own key among them."""
+        properties = next(each for name, each in self.definitions.items() if table.endswith(name))
+        own = [each["AttributeName"] for each in properties["KeySchema"]]
+        return [frozenset(own + _keys_only(index)) for index in properties.get("GlobalSecondaryIndexes", ())]
 
 
-def _index_keys(properties: Mapping[str, Any]) -> Iterator[frozenset[str]]:
-    own = [each["AttributeName"] for each in properties["KeySchema"]]
-    for index in properties.get("GlobalSecondaryIndexes", ()):
-        assert index["Projection"]["ProjectionType"] == "KEYS_ONLY"
-        yield frozenset(own + [each["AttributeName"] for each in index["KeySchema"]])
+def _keys_only(index: Mapping[str, Any]) -> list[str]:
+    assert index["Projection"]["ProjectionType"] == "KEYS_ONLY"
+    return [each["AttributeName"] for each in index["KeySchema"]]
 
 
 def store(dynamodb: Any, tables: Tables, states: Mapping[str, EntityState]) -> Iterator[int]:

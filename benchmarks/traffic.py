@@ -16,7 +16,7 @@ from fraud.windows import EntityState
 
 DAYS = 33
 """A month, which fills every window, and what is needed to draw the transactions from after it."""
-LEAST_CARDS = 4000
+LEAST_CARDS = 3000
 _DELIVERY_SECONDS = 0.2
 
 Event = Mapping[str, Any]
