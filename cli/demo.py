@@ -70,11 +70,12 @@ def demo(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with laptop(template) as target:
         console.say(f"[bold]Stack[/] {target.stack_name} at {target.endpoint_url}")
-        before = outcomes.decided(target) + outcomes.quarantined(target)
+        quarantined = outcomes.quarantined(target)
+        before = outcomes.decided(target) + quarantined
         past, future = draw(transactions, seed if before == 0 else secrets.randbelow(2**31))
         prepare(target, past, is_new=before == 0)
         streamed = stream(target, future, before)
-        summary = sum_up(target, streamed)
+        summary = sum_up(target, streamed, quarantined)
     demo_report.tell(summary, time.monotonic() - started, as_json)
 
 
@@ -179,7 +180,7 @@ class Labels:
         self.sent += self._producer.send(map(sinks.label_record, label_events(due))).sent
 
 
-def sum_up(target: Target, streamed: Streamed) -> Summary:
+def sum_up(target: Target, streamed: Streamed, quarantined_before: int) -> Summary:
     """Read everything back and hold it against the truth."""
     with console.working("Reading the decisions back"):
         rows = streamed.market.transactions
@@ -188,7 +189,7 @@ def sum_up(target: Target, streamed: Streamed) -> Summary:
         durations = outcomes.handler_durations(target, streamed.paced_since)
         return summarise(
             sent=len(ids),
-            quarantined=outcomes.quarantined(target),
+            quarantined=outcomes.quarantined(target) - quarantined_before,
             at_full_speed=_in_order(ids[: streamed.first_part], found),
             paced=_in_order(ids[streamed.first_part :], found),
             handler_ms=durations,

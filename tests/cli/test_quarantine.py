@@ -1,6 +1,7 @@
 """`fraud replay-quarantine`: what goes back where, and what stays."""
 
 import base64
+import io
 import json
 from typing import Any
 
@@ -135,3 +136,48 @@ def test_replay_prefix_takes_only_what_lies_under_it(stack: Target, runner: CliR
     put(stack, "replayed/" + POISON_KEY, line("old").encode())
     arguments = ["replay-quarantine", "--prefix", "poison/labels/", "--prefix", "replayed/", "--json"]
     assert json.loads(runner.invoke(app, arguments).stdout)["objects"] == 0
+
+
+class FakeLambda:
+    """Answers every invocation with the same document."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        self.answer = answer
+        self.payloads: list[bytes] = []
+
+    def invoke(self, **request: Any) -> dict[str, Any]:
+        assert request["FunctionName"] == "project"
+        self.payloads.append(request["Payload"])
+        document = json.dumps({"batchItemFailures": self.answer.pop("failures", [])}).encode()
+        return {"Payload": io.BytesIO(document), **self.answer}
+
+
+def pretend_lambda(stack: Target, answer: dict[str, Any]) -> FakeLambda:
+    fake, real = FakeLambda(answer), stack.client
+    stack.__dict__["client"] = lambda name, **config: fake if name == "lambda" else real(name, **config)
+    return fake
+
+
+def test_replay_of_the_decision_stream_invokes_the_projector_with_the_whole_event(
+    stack: Target, runner: CliRunner
+) -> None:
+    """Fault 36: late, from its on-failure copy."""
+    put(stack, FAILED_KEY, failed({"eventName": "INSERT", "dynamodb": {}}))
+    fake = pretend_lambda(stack, {})
+    totals = json.loads(runner.invoke(app, ["replay-quarantine", "--json"]).stdout)
+    assert totals["projections"] == 1
+    assert [json.loads(payload) for payload in fake.payloads] == [
+        {"Records": [{"eventName": "INSERT", "dynamodb": {}}]}
+    ]
+    assert keys(stack) == ["replayed/" + FAILED_KEY]
+
+
+@pytest.mark.parametrize("answer", [{"FunctionError": "Unhandled"}, {"failures": [{"itemIdentifier": "1"}]}])
+def test_replay_that_the_projector_fails_again_leaves_the_object(
+    stack: Target, runner: CliRunner, answer: dict[str, Any]
+) -> None:
+    put(stack, FAILED_KEY, failed({"eventName": "INSERT", "dynamodb": {}}))
+    pretend_lambda(stack, answer)
+    result = runner.invoke(app, ["replay-quarantine"])
+    assert result.exit_code == 1 and "failed again" in result.stderr
+    assert keys(stack) == [FAILED_KEY]
