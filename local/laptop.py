@@ -50,6 +50,7 @@ def serve(port: int, template: Path, stack_name: str, on_ready: Callable[[Laptop
             asyncio.run(stack.serve(template, stack_name, on_ready))
         finally:
             children.close()
+            gc.freeze()
 
 
 def _region() -> str:

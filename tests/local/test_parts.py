@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local import emf, template
+from local import emf, pace, template
 from local.streams import destination
 from local.streams.reader import AGE_EXCEEDED, RETRIES_EXHAUSTED, Batch, Discard, Record
 
@@ -98,3 +98,10 @@ def test_a_template_is_translated_with_its_code_in_place_and_without_what_cannot
     assert native["Resources"]["Function"]["Properties"]["Code"] == {"S3Bucket": "bucket", "S3Key": "code.zip"}
     assert native["Resources"]["Table"]["Properties"] == {"Version": "2012-10-17"}
     assert native["Outputs"]["Arn"]["Value"] == {"Fn::GetAtt": ["Function", "Arn"]}
+
+
+def test_a_copy_is_deep_whatever_it_holds() -> None:
+    for value in ({"a": [{"b": b"1"}], "n": None}, {"moment": [MOMENT]}):
+        copy = pace.copied(value)
+        assert copy == value and copy is not value
+        assert all(copy[name] is not value[name] for name in value if value[name] is not None)
