@@ -57,7 +57,7 @@ def _asked(call: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         if error.response.get("Error", {}).get("Code") not in THROTTLED:
             raise
         raise Unanswered(str(error)) from error
-    except exceptions.HTTPClientError as error:
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
         raise Unanswered(str(error)) from error
 
 

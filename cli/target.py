@@ -41,8 +41,10 @@ class Target:
         from botocore.config import Config
 
         retries = {"mode": "standard", "total_max_attempts": 2 if self.on_laptop else 4}
-        timeouts: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 60, "retries": retries}
-        return self.session.client(service, endpoint_url=self.endpoint_url, config=Config(**(timeouts | config)))
+        settings: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 60, "retries": retries} | config
+        # botocore completes the retries it is given in place, which may be a constant of the caller.
+        settings["retries"] = dict(settings["retries"])
+        return self.session.client(service, endpoint_url=self.endpoint_url, config=Config(**settings))
 
     @functools.cached_property
     def session(self) -> Any:

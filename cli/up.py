@@ -54,6 +54,8 @@ def _announcer(stack_name: str) -> Callable[[Any], None]:
         target = Target(stack_name, ready.endpoint_url, ready.region)
         remember(target)
         console.stdout().print(_panel(target))
+        if ready.left_out:
+            console.say(f"[yellow]Not on this machine[/]: {', '.join(ready.left_out)}")
 
     return announce
 

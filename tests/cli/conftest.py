@@ -1,6 +1,8 @@
 """A stack on moto, without CloudFormation: its names are given."""
 
+import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import boto3
@@ -14,11 +16,23 @@ from cli.target import Target
 REGION = "eu-west-1"
 # One for all tests: a session reads the definition of each service only once.
 SESSION = boto3.Session("testing", "testing", region_name=REGION)
+PLAIN = Target("fraud", region=REGION)
+PLAIN.__dict__["session"] = SESSION
 KEYS = {
     "EntityTable": [("entity", "HASH")],
     "DecisionTable": [("transaction_id", "HASH")],
     "RolloutTable": [("pk", "HASH"), ("sk", "RANGE")],
 }
+
+
+@cache
+def kept_client(service: str, config: str) -> Any:
+    return Target.client(PLAIN, service, **json.loads(config))
+
+
+def client(service: str, **config: Any) -> Any:
+    """A client as the target makes it, made once for all tests: that is what takes longest."""
+    return kept_client(service, json.dumps(config))
 
 
 def make_table(dynamodb: Any, name: str) -> None:
@@ -66,6 +80,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
     with mock_aws():
         target = Target("fraud", region=REGION)
         target.__dict__["session"] = SESSION
+        target.__dict__["client"] = client
         target.__dict__["outputs"] = build(target)
         target.__dict__["resources"] = {
             "ScoreTransactionsFunction": "score",

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from cli.producer import Put, Record, Unanswered
 from cli.sinks import queue_sink, stream_sink
@@ -47,7 +47,13 @@ def test_queue_names_the_error_of_each_refused_message(stack: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ReadTimeoutError(endpoint_url="x"), refusal("ProvisionedThroughputExceededException")], ids=repr
+    "error",
+    [
+        ReadTimeoutError(endpoint_url="x"),
+        EndpointConnectionError(endpoint_url="x"),
+        refusal("ProvisionedThroughputExceededException"),
+    ],
+    ids=repr,
 )
 @pytest.mark.parametrize("make", [stream_sink, queue_sink])
 def test_request_without_an_answer_may_be_sent_again(stack: Target, make: Any, error: Exception) -> None:

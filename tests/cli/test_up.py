@@ -23,6 +23,7 @@ class Ready:
 
     endpoint_url: str = "http://127.0.0.1:4566"
     region: str = "eu-west-1"
+    left_out: tuple[str, ...] = ("Board (AWS::CloudWatch::Dashboard)",)
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +45,7 @@ def test_up_is_found_by_other_commands_while_it_serves_and_forgotten_after(
     monkeypatch.setattr(up, "_panel", lambda target: target.endpoint_url)
     result = runner.invoke(app, ["up"], catch_exceptions=False)
     assert "http://127.0.0.1:4566" in result.stdout
+    assert "Not on this machine: Board" in result.stderr
     assert found == [Target("fraud-detection", "http://127.0.0.1:4566", "eu-west-1")]
     assert not LOCAL_FILE.exists()
 
