@@ -1,6 +1,7 @@
 """One serving process of an endpoint's variant: started in a thread, asked from the gateway's event loop."""
 
 import asyncio
+import contextlib
 import socket
 import time
 from pathlib import Path
@@ -51,7 +52,7 @@ class Serving:
             except TimeoutError as error:
                 await self._restart()
                 raise ContainerTimedOut from error
-            except (ConnectionError, asyncio.IncompleteReadError) as error:
+            except (OSError, asyncio.IncompleteReadError) as error:
                 await self._restart()
                 raise ConnectionError("the container died") from error
 
@@ -101,4 +102,6 @@ class Serving:
             self._streams[1].close()
             self._streams = None
         await asyncio.to_thread(end, self._process)
-        await asyncio.to_thread(self._start)
+        # If it does not come up, the next request finds it dead and tries again.
+        with contextlib.suppress(ContainerFailed):
+            await asyncio.to_thread(self._start)
