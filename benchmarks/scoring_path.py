@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> Result:
     """Start the fake AWS, measure every side on it, verify that all did the same work."""
     with _progress() as progress, fake_aws.running() as url:
         records = _traffic(arguments)
+        os.environ.pop("AWS_PROFILE", None)
         os.environ.update(_environment(url()))
         # The application's clients are made from the default session.
         boto3.setup_default_session()
@@ -72,6 +73,7 @@ def _environment(url: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "benchmark",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1",
     }
 
 
