@@ -16,14 +16,20 @@ import fraud
 from fraud import model_package
 from fraud.errors import InvalidPackage
 from fraud.model_package import PackageDocument
-from model import inference
+from model import inference, model_card
+
+PARTS = model_package.PARTS | {model_card.NAME}
+"""What an archive made here holds: all that serving needs, and the card for people."""
 
 Files = Mapping[str, bytes]
 """Path in the archive → content."""
 
 _MODEL, _CORE = Path(inference.__file__).parent, Path(fraud.__file__).parent
 # All that `train.py` imports, and what that imports: the container has nothing of this project.
-_MODEL_SOURCES = ("__init__.py", "distributions.py", "inference.py", "params.json", "thresholds.py")
+_MODEL_SOURCES = (
+    "__init__.py", "boosting.py", "distributions.py", "inference.py", "metrics.py", "model_card.py", "package_json.py",
+    "params.json", "thresholds.py",
+)  # fmt: skip
 _CORE_SOURCES = ("__init__.py", "entities.py", "features.py", "windows.py")
 
 
@@ -33,7 +39,7 @@ def build_archive(model_dir: Path, archive: Path) -> PackageDocument:
     Raises:
         InvalidPackage: it could not be served.
     """
-    _write(archive, {name: _content(model_dir, name) for name in model_package.PARTS})
+    _write(archive, {name: _content(model_dir, name) for name in PARTS})
     return verify(archive)
 
 

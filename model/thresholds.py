@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from model import metrics
+
 Floats = npt.NDArray[np.float64]
 
 NEVER = 1.0
@@ -31,21 +33,14 @@ def choose(scores: Floats, is_fraud: npt.NDArray[np.bool_], review_share: float,
         review_share: share of all transactions that people can review; never exceeded on these rows.
         block_precision: share of blocked transactions that must be fraud.
     """
-    levels, at_or_above, frauds = _cumulated(scores, is_fraud)
-    block = _block(levels, at_or_above, frauds, block_precision)
+    ranking = metrics.rank(is_fraud, scores)
+    block = _block(ranking, block_precision)
     blocked = int(np.count_nonzero(scores >= block))
-    reviewable = levels[(levels < block) & (at_or_above - blocked <= review_share * len(scores))]
+    within = ranking.rows - blocked <= review_share * len(scores)
+    reviewable = ranking.levels[(ranking.levels < block) & within]
     return Thresholds(float(reviewable.min()) if len(reviewable) else block, block)
 
 
-def _cumulated(scores: Floats, is_fraud: npt.NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
-    """Distinct scores, and how many rows and how many frauds lie at or above each."""
-    levels, position = np.unique(scores, return_inverse=True)
-    rows = np.bincount(position, minlength=len(levels)).astype(np.float64)
-    frauds = np.bincount(position, weights=is_fraud, minlength=len(levels))
-    return levels, rows[::-1].cumsum()[::-1], frauds[::-1].cumsum()[::-1]
-
-
-def _block(levels: Floats, at_or_above: Floats, frauds: Floats, precision: float) -> float:
-    sure = levels[(frauds >= precision * at_or_above) & (at_or_above >= FEWEST_BLOCKED)]
+def _block(ranking: metrics.Ranking, precision: float) -> float:
+    sure = ranking.levels[(ranking.frauds >= precision * ranking.rows) & (ranking.rows >= FEWEST_BLOCKED)]
     return float(sure.min()) if len(sure) else NEVER

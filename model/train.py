@@ -8,14 +8,12 @@ job take precedence. Runs as `python -m train` in the directory of the source ar
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +23,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import xgboost as xgb
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from fraud import features
-from model import distributions, inference, thresholds
+from model import boosting, inference, metrics, model_card, package_json, thresholds
+from model.boosting import Scores
 
-SOURCE = Path(inference.__file__).parent
-SCHEMA_VERSION = 1
-SMOKE_VECTORS = 8
-ROWS_PER_THREAD = 50_000
-
-Scores = npt.NDArray[np.float64]
+VALIDATION = "validation.parquet"
+"""In the job's output: score and outcome of every row that the model was measured on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +62,16 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parameters = _hyperparameters(arguments)
     rows = read(Path(environ["SM_CHANNEL_TRAIN"]))
     learning, validation = cut(rows, parameters["validation_share"])
-    booster = fit(learning, validation, parameters, _threads(len(rows), int(environ.get("SM_NUM_CPUS", "1"))))
-    scores = score(booster, validation)
+    booster = fit(learning, validation, parameters, int(environ.get("SM_NUM_CPUS", "1")))
+    scores = boosting.score(booster, validation.features)
     chosen = thresholds.choose(scores, validation.is_fraud, parameters["review_share"], parameters["block_precision"])
-    metrics = measure(scores, validation.is_fraud, chosen)
-    for name, value in metrics.items():
+    measured = measure(scores, validation.is_fraud, chosen)
+    for name, value in measured.items():
         print(f"validation:{name}={value:.6f}")
-    package = describe(booster, rows, validation, scores, chosen, {"metrics": metrics, "parameters": parameters})
-    _write(Path(environ["SM_MODEL_DIR"]), booster, package)
-    _write_json(Path(environ["SM_OUTPUT_DATA_DIR"], "metrics.json"), metrics)
+    evidence = {"metrics": measured, "parameters": parameters}
+    document = package_json.describe(booster, rows, validation, scores, chosen, evidence)
+    _write_package(Path(environ["SM_MODEL_DIR"]), booster, document)
+    _write_evidence(Path(environ["SM_OUTPUT_DATA_DIR"]), measured, validation, scores)
 
 
 def read(channel: Path) -> Rows:
@@ -113,38 +108,18 @@ def cut(rows: Rows, validation_share: float) -> tuple[Rows, Rows]:
 
 def fit(learning: Rows, validation: Rows, parameters: Mapping[str, Any], threads: int) -> xgb.Booster:
     """Boost until the newest rows no longer gain; only the trees up to the best round are kept."""
-    booster_parameters = {name: parameters[name] for name in _defaults()["booster"]}
-    learn = xgb.QuantileDMatrix(
-        learning.features,
-        learning.is_fraud,
-        feature_names=list(learning.names),
-        max_bin=parameters["max_bin"],
-        nthread=threads,
-    )
-    booster = xgb.train(
-        {**booster_parameters, "nthread": threads},
-        learn,
-        num_boost_round=parameters["num_boost_round"],
-        evals=[(_matrix(validation), "validation")],
-        early_stopping_rounds=parameters["early_stopping_rounds"],
-        verbose_eval=100,
-    )
-    return booster[: booster.best_iteration + 1]
-
-
-def score(booster: xgb.Booster, rows: Rows) -> Scores:
-    """Scores as they are served."""
-    raw = booster.inplace_predict(rows.features, validate_features=False)
-    scores: Scores = np.round(raw.astype(np.float64), inference.DECIMALS)
-    return scores
+    watched = (validation.features, validation.is_fraud)
+    return boosting.fit(learning.names, learning.features, learning.is_fraud, parameters, threads, watched)
 
 
 def measure(scores: Scores, is_fraud: npt.NDArray[np.bool_], chosen: thresholds.Thresholds) -> dict[str, float]:
     """What the package promises, on rows it did not learn from."""
     blocked, alerted = scores >= chosen.block, scores >= chosen.review
+    ranking = metrics.rank(is_fraud, scores)
     return {
-        "average_precision": float(average_precision_score(is_fraud, scores)),
-        "auc": float(roc_auc_score(is_fraud, scores)),
+        "average_precision": metrics.average_precision(ranking),
+        "auc": metrics.roc_auc(ranking),
+        "ece": metrics.calibration_error(metrics.calibration(is_fraud, scores)),
         "block_precision": _share(is_fraud, blocked),
         "block_recall": _share(blocked, is_fraud),
         "alert_precision": _share(is_fraud, alerted),
@@ -154,91 +129,39 @@ def measure(scores: Scores, is_fraud: npt.NDArray[np.bool_], chosen: thresholds.
     }
 
 
-def describe(
-    booster: xgb.Booster,
-    rows: Rows,
-    validation: Rows,
-    scores: Scores,
-    chosen: thresholds.Thresholds,
-    evidence: Mapping[str, object],
-) -> dict[str, object]:
-    """`package.json`: all that serving and monitoring must know of the model."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "contract": {"names": list(rows.names), "hash": features.contract_hash(rows.names)},
-        "thresholds": chosen._asdict(),
-        "score_quantiles": distributions.score_quantiles(scores),
-        "baseline": distributions.baseline(rows.names, rows.features),
-        "smoke_vectors": _smoke_vectors(validation, scores),
-        "training": {
-            **evidence,
-            "rows": len(rows),
-            "frauds": int(rows.is_fraud.sum()),
-            "validation_rows": len(validation),
-            "first_at": _date(rows.occurred_at[0]),
-            "last_at": _date(rows.occurred_at[-1]),
-            "trees": booster.num_boosted_rounds(),
-            "importance": booster.get_score(importance_type="total_gain"),
-            "xgboost": xgb.__version__,
-        },
-    }
-
-
-def _smoke_vectors(rows: Rows, scores: Scores) -> list[dict[str, object]]:
-    """Real rows from the least to the most suspicious, with the scores any server of this package must give."""
-    order = np.argsort(scores, kind="stable")
-    picked = order[np.linspace(0, len(order) - 1, SMOKE_VECTORS).astype(np.int64)]
-    return [
-        {"features": [None if np.isnan(value) else float(value) for value in rows.features[i]], "score": scores[i]}
-        for i in picked.tolist()
-    ]
-
-
-def _defaults() -> dict[str, dict[str, Any]]:
-    """`params.json`: what XGBoost takes, and what this script takes."""
-    defaults: dict[str, dict[str, Any]] = json.loads((SOURCE / "params.json").read_text(encoding="utf-8"))
-    return defaults
-
-
 def _hyperparameters(arguments: Sequence[str]) -> dict[str, Any]:
     """Defaults overridden by arguments; SageMaker hands all over as text, and one that is unknown is an error."""
     parser = argparse.ArgumentParser(prog="train", allow_abbrev=False)
-    for group in _defaults().values():
+    for group in boosting.defaults().values():
         for name, value in group.items():
             flags = dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}"))
             parser.add_argument(*flags, dest=name, type=type(value), default=value)
     return vars(parser.parse_args(arguments))
 
 
-def _threads(rows: int, processors: int) -> int:
-    """Threads for so many rows: OpenMP's wait for each other by spinning, which costs more than a small share gains."""
-    return max(1, min(processors, rows // ROWS_PER_THREAD))
-
-
 def _read_file(path: Path) -> pa.Table:
     return pq.read_table(path) if path.suffix == ".parquet" else pa.csv.read_csv(path)
-
-
-def _matrix(rows: Rows) -> xgb.DMatrix:
-    return xgb.DMatrix(rows.features, rows.is_fraud, feature_names=list(rows.names))
 
 
 def _share(part: npt.NDArray[np.bool_], of: npt.NDArray[np.bool_]) -> float:
     return float(np.mean(part[of])) if of.any() else 0.0
 
 
-def _date(seconds: np.int64) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
-
-
-def _write(model_dir: Path, booster: xgb.Booster, package: Mapping[str, object]) -> None:
+def _write_package(model_dir: Path, booster: xgb.Booster, document: Mapping[str, object]) -> None:
     code = model_dir / "code"
     code.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(inference.__file__, code / "inference.py")
     model = model_dir / "model.ubj"
     booster.save_model(model)
-    shutil.copyfile(SOURCE / "inference.py", code / "inference.py")
-    digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    _write_json(model_dir / "package.json", {**package, "model_sha256": digest})
+    document = {**document, "model_sha256": package_json.digest(model.read_bytes())}
+    _write_json(model_dir / package_json.NAME, document)
+    (model_dir / model_card.NAME).write_text(model_card.render(document), encoding="utf-8")
+
+
+def _write_evidence(output_dir: Path, measured: Mapping[str, float], validation: Rows, scores: Scores) -> None:
+    _write_json(output_dir / "metrics.json", measured)
+    columns = {"occurred_at": validation.occurred_at, "is_fraud": validation.is_fraud, "score": scores}
+    pq.write_table(pa.table(columns), output_dir / VALIDATION)
 
 
 def _write_json(path: Path, document: Mapping[str, object]) -> None:

@@ -35,7 +35,7 @@ def test_build_archive_has_the_layout_the_container_serves(model_dir: Path, tmp_
     package.build_archive(model_dir, tmp_path / "model.tar.gz")
 
     with tarfile.open(tmp_path / "model.tar.gz") as tar:
-        assert tar.getnames() == ["code/inference.py", "model.ubj", "package.json"]
+        assert tar.getnames() == ["MODEL_CARD.md", "code/inference.py", "model.ubj", "package.json"]
 
 
 @pytest.mark.parametrize("kind", ["model", "source"])
