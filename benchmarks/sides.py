@@ -79,8 +79,8 @@ def alternative(name: str, tables: Tables, model: ServedModel, threads: int) -> 
     """The alternative with a connection for every thread; time-outs and retries as ours."""
     pool = Config(max_pool_connections=threads)
     function = PerRecord(
-        client=boto3.client("dynamodb", config=bootstrap.STORE.merge(pool)),
-        scorer=SageMakerScorer(boto3.client("sagemaker-runtime", config=bootstrap.ENDPOINT.merge(pool))),
+        client=boto3.client("dynamodb", config=bootstrap.CALLS.merge(pool)),
+        scorer=SageMakerScorer(boto3.client("sagemaker-runtime", config=bootstrap.CALLS.merge(pool))),
         tables=tables,
         model=model,
         policy=policy.load(bootstrap.POLICY.read_bytes()),

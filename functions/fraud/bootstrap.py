@@ -38,9 +38,14 @@ from fraud.settings import DeploymentSettings, LabellingSettings, ProjectionSett
 if TYPE_CHECKING:
     from fraud.services.deployment import Deployment
 
-STORE = Config(connect_timeout=0.5, read_timeout=1.0, retries={"mode": "standard", "total_max_attempts": 2})
-"""botocore's own defaults are 60 s and would outlive the invocation."""
-ENDPOINT = Config(connect_timeout=0.5, read_timeout=1.0, retries={"mode": "standard", "total_max_attempts": 2})
+CALLS = Config(
+    connect_timeout=0.5,
+    read_timeout=1.0,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    # A quarter of the handler's CPU; our items are typed, and AWS checks them again.
+    parameter_validation=False,
+)
+"""botocore's own timeouts are 60 s and would outlive the invocation."""
 CALL_BUDGET = 2 * (0.5 + 1.0) + 0.5
 """The longest an InvokeEndpoint with these timeouts can take, back-off included, seconds."""
 CALLERS = 4
@@ -56,8 +61,8 @@ def scoring(env: Mapping[str, str] = os.environ) -> tuple[Scoring, Callable[[Bat
         InvalidPolicy: the policy document is malformed.
     """
     names = settings.from_env(ScoringSettings, env)
-    dynamodb = boto3.client("dynamodb", config=STORE)
-    scorer = SageMakerScorer(boto3.client("sagemaker-runtime", config=ENDPOINT))
+    dynamodb = boto3.client("dynamodb", config=CALLS)
+    scorer = SageMakerScorer(boto3.client("sagemaker-runtime", config=CALLS))
     models = Models(scorer, time.monotonic, CALL_BUDGET, LONGEST_COMMIT)
     use_case = Scoring(
         state=DynamoStateReader(_batch_get(dynamodb), names.entity_table, names.rollout_table, time.time),
@@ -83,13 +88,13 @@ def projection(env: Mapping[str, str] = os.environ) -> tuple[Projection, Callabl
         InvalidSettings: a variable is missing or malformed.
     """
     names = settings.from_env(ProjectionSettings, env)
-    dynamodb, firehose = boto3.client("dynamodb", config=STORE), boto3.client("firehose", config=STORE)
+    dynamodb, firehose = boto3.client("dynamodb", config=CALLS), boto3.client("firehose", config=CALLS)
     store = DynamoProjectionStore(
         dynamodb, names.entity_table, names.decision_table, names.rollout_table, names.entity_retention_days, time.time
     )
     use_case = Projection(
         archive=FirehoseArchive(firehose, names.decision_archive_stream, pause),
-        bus=EventBridgeBus(boto3.client("events", config=STORE), names.event_bus, ThreadPoolExecutor(CALLERS), pause),
+        bus=EventBridgeBus(boto3.client("events", config=CALLS), names.event_bus, ThreadPoolExecutor(CALLERS), pause),
         terminals=DynamoTerminalReader(_batch_get(dynamodb), names.entity_table, time.time),
         store=store,
         labelling=_labelling(names, dynamodb, firehose),
@@ -105,7 +110,7 @@ def labelling(env: Mapping[str, str] = os.environ) -> tuple[Labelling, Quarantin
         InvalidSettings: a variable is missing or malformed.
     """
     names = settings.from_env(LabellingSettings, env)
-    dynamodb, firehose = boto3.client("dynamodb", config=STORE), boto3.client("firehose", config=STORE)
+    dynamodb, firehose = boto3.client("dynamodb", config=CALLS), boto3.client("firehose", config=CALLS)
     return _labelling(names, dynamodb, firehose), _quarantine(names.quarantine_bucket)
 
 
@@ -126,7 +131,7 @@ def _batch_get(dynamodb: Any) -> BatchGet:
 
 
 def _quarantine(bucket: str) -> Quarantine:
-    return S3Quarantine(boto3.client("s3", config=STORE), bucket)
+    return S3Quarantine(boto3.client("s3", config=CALLS), bucket)
 
 
 def pause(attempt: int) -> None:
@@ -169,7 +174,7 @@ def deployment(
     from fraud.services.packages import Packages
 
     dynamodb = session.client("dynamodb", endpoint_url=endpoint_url, config=CONTROL)
-    runtime = session.client("sagemaker-runtime", endpoint_url=endpoint_url, config=ENDPOINT)
+    runtime = session.client("sagemaker-runtime", endpoint_url=endpoint_url, config=CALLS)
     s3 = session.client("s3", endpoint_url=endpoint_url, config=CONTROL)
     sagemaker = session.client("sagemaker", endpoint_url=endpoint_url, config=CONTROL)
     return Deployment(

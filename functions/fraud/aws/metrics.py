@@ -11,8 +11,6 @@ from fraud.batch_report import BatchReport, Call
 from fraud.decision import Action, Decision
 
 ACTION_METRICS = {Action.APPROVE: "Approved", Action.REVIEW: "SentToReview", Action.BLOCK: "Blocked"}
-MOST_VALUES = 100
-"""Values one metric may carry in one line of the format."""
 
 
 def publish_scoring(report: BatchReport, seconds: float) -> None:
@@ -20,14 +18,15 @@ def publish_scoring(report: BatchReport, seconds: float) -> None:
     for slot in sorted({decision.served_by for decision in report.decided} | {call.slot for call in report.calls}):
         _publish_slot(slot, report.decided, report.calls)
     metrics = EphemeralMetrics()
+    # First, because the hundredth value flushes what was added so far: a line of the format carries no more.
+    for decision in report.decided:
+        latency = max(decision.decided_at - decision.accepted.arrived_at, 0.0)
+        metrics.add_metric("DecisionLatency", MetricUnit.Milliseconds, round(latency * 1000, 3))
     metrics.add_metric("ScoringDuration", MetricUnit.Milliseconds, round(seconds * 1000, 3))
     metrics.add_metric("Repeated", MetricUnit.Count, report.repeated)
     metrics.add_metric("Quarantined", MetricUnit.Count, len(report.rejected))
     metrics.add_metric("ToBeDeliveredAgain", MetricUnit.Count, len(report.failed))
     metrics.add_metric("CancelledTransactions", MetricUnit.Count, report.cancelled)
-    for decision in report.decided[:MOST_VALUES]:
-        latency = max(decision.decided_at - decision.accepted.arrived_at, 0.0)
-        metrics.add_metric("DecisionLatency", MetricUnit.Milliseconds, round(latency * 1000, 3))
     metrics.flush_metrics()
 
 
