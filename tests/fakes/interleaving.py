@@ -51,6 +51,7 @@ class Invocation:
         Raises:
             Exception: whatever it did not expect itself.
         """
+        assert not self.finished, "it makes no further call"
         self._fate = fate
         self._go.release()
         self._held.acquire()

@@ -103,18 +103,22 @@ def test_fault_12_timeout_at_any_call_loses_nothing_and_counts_nothing_twice(cal
 
 @pytest.mark.parametrize("calls", range(5))
 def test_fault_12_invocation_that_goes_on_after_its_timeout_counts_nothing_twice(world: World, calls: int) -> None:
-    shard = filled(8)
-    source = delivered(shard)
-    first = Invocation(lambda around: world.scoring(around).score_batch(shard.records, world.deadline()))
+    """The cards are known, and the next invocation has only half of the batch: the two fold different transactions."""
+    shard = filled(11)
+    assert world.score(shard.records[:3]) == []
+    source = EventSource()
+    source.take(shard.records[3:])
+    late = Invocation(lambda around: world.scoring(around).score_batch(shard.records[3:], world.deadline()))
     for _ in range(calls):
-        if not first.finished:
-            first.step()
+        if not late.finished:
+            late.step()
     source.crashed()
-    second = Invocation(lambda around: world.scoring(around).score_batch(source.work[0][0], world.deadline()).failed)
-    while not (first.finished and second.finished):
-        for each in (second, first):
+    half = source.work[0][0]
+    current = Invocation(lambda around: world.scoring(around).score_batch(half, world.deadline()).failed)
+    while not (late.finished and current.finished):
+        for each in (current, late):
             if not each.finished:
                 each.step()
-    source.answered(second.result)
+    source.answered(current.result)
     source.run(world.score)
     history.check(world, shard.records)

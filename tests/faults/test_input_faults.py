@@ -20,7 +20,12 @@ def reasons(world: World) -> list[str]:
     return list(world.stores.quarantined().values())
 
 
-@pytest.mark.parametrize("bad", [b"", b"{", b"plain text", b"\xff\xfe\x00", b"[]", b"\x1f\x8b\x08", b"[" * 9000])
+NESTED = payload("t2")[:-1] + b', "x": ' + b"[" * 5000 + b"]" * 5000 + b"}"
+
+
+@pytest.mark.parametrize(
+    "bad", [b"", b"{", b"plain text", b"\xff\xfe\x00", b"[]", b"\x1f\x8b\x08", b"[" * 9000, NESTED]
+)
 def test_fault_07_record_that_is_no_document_is_quarantined_and_its_siblings_decided(world: World, bad: bytes) -> None:
     records = [record(1, payload()), record(2, bad), record(3, payload("t3"))]
     assert world.score(records) == []

@@ -106,6 +106,15 @@ def test_fault_05_two_handlers_with_one_card_count_both(world: World) -> None:
     assert world.spent("c1") == (2, 2000)
 
 
+def test_fault_05_two_handlers_with_a_known_card_count_both(world: World) -> None:
+    records = [record(number, samples.payload(f"t{number}")) for number in range(3)]
+    assert world.score(records[:1]) == []
+    other = World(world.stores)
+    world.faults.before(COMMIT, 2, lambda: other.score(records[2:]))
+    assert world.score(records[1:2]) == []
+    history.check(world, records)
+
+
 def test_fault_05_overlapping_batches_of_several_cards_are_decided_once(world: World) -> None:
     records = [record(number, samples.payload(f"t{number}", f"c{number % 3}")) for number in range(9)]
     other = World(world.stores)

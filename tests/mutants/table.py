@@ -43,7 +43,7 @@ TABLE = (
     ),
     Mutant(
         "a card is written although another writer moved it",
-        (5, 12, 20),
+        (5, 20),
         ENTITY_ITEMS,
         '"version = :read"',
         '"attribute_exists(entity) OR version = :read"',
@@ -157,7 +157,7 @@ TABLE = (
     ),
     Mutant(
         "a late event counts as a new one",
-        (13, 14),
+        (14,),
         "fraud/windows.py",
         "index = at // level.width\n",
         "index = watermark // level.width\n",

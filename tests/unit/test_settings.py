@@ -1,0 +1,28 @@
+"""Settings are complete and well-formed, or the cold start fails and says which is not."""
+
+import pytest
+
+from fraud import settings
+from fraud.errors import InvalidSettings
+from fraud.settings import LabellingSettings, ProjectionSettings, ScoringSettings
+from tests.fakes.functions import ENVIRONMENT
+
+
+@pytest.mark.parametrize("kind", [ScoringSettings, ProjectionSettings, LabellingSettings])
+def test_from_env_complete_environment_is_read(kind: type[ScoringSettings]) -> None:
+    found = settings.from_env(kind, ENVIRONMENT)
+    assert (found.entity_table, found.entity_retention_days) == ("entities", 365)
+
+
+@pytest.mark.parametrize("name", [name for name in ENVIRONMENT if name.startswith(("ENTITY", "DECISION_T", "QUAR"))])
+@pytest.mark.parametrize("value", [None, ""])
+def test_from_env_missing_variable_is_named(name: str, value: str | None) -> None:
+    env = {key: each for key, each in ENVIRONMENT.items() if key != name}
+    with pytest.raises(InvalidSettings, match=name):
+        settings.from_env(ScoringSettings, env if value is None else env | {name: value})
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "3651", "1.5", "many", " 5"])
+def test_from_env_retention_that_is_no_number_of_days_is_refused(value: str) -> None:
+    with pytest.raises(InvalidSettings, match="ENTITY_RETENTION_DAYS"):
+        settings.from_env(ScoringSettings, ENVIRONMENT | {"ENTITY_RETENTION_DAYS": value})
