@@ -82,16 +82,19 @@ SHAPES = {"card": CARD, "terminal": TERMINAL}
 
 
 def _rounded(value: float) -> float:
-    """Six significant digits: more than the model resolves, and the log holds exactly what the model saw."""
-    return float(f"{value:.6g}")
+    """Four decimals: more than the model resolves, and short in the log, which holds exactly what the model saw.
+
+    By arithmetic rather than by printing, so that a vectorised implementation rounds alike in every last bit.
+    """
+    return math.floor(value * 10_000 + 0.5) / 10_000
 
 
 def _mean(sums: Tile) -> float | None:
-    return _rounded(sums[1] / sums[0]) if sums[0] else None
+    return sums[1] // sums[0] if sums[0] else None
 
 
 def _amount_over_mean(view: View, sums: Tile) -> float | None:
-    return _rounded(view.event.amount_minor * sums[0] / sums[1]) if sums[1] else None
+    return _rounded(float(view.event.amount_minor) * sums[0] / sums[1]) if sums[1] else None
 
 
 def _amount_zscore(view: View, sums: Tile) -> float | None:
@@ -99,8 +102,8 @@ def _amount_zscore(view: View, sums: Tile) -> float | None:
     count, total, squares = sums
     if count < 3:
         return None
-    mean = total / count / 100
-    deviation = math.sqrt(max(squares / count - mean * mean, 1.0))
+    mean = float(total) / count / 100
+    deviation = math.sqrt(max(float(squares) / count - mean * mean, 1.0))
     return _rounded((view.event.amount_minor / 100 - mean) / deviation)
 
 
@@ -160,7 +163,7 @@ TABLE: tuple[Feature, ...] = (
 NAMES: tuple[str, ...] = tuple(feature.name for feature in TABLE)
 BY_NAME: Mapping[str, Feature] = {feature.name: feature for feature in TABLE}
 
-DEFINITION_VERSION = 1
+DEFINITION_VERSION = 2
 """Raise it when a measure changes its meaning without changing its name: old packages are then refused, not misled."""
 
 _WINDOWS_READ = tuple((entity, name, window) for entity, named in WINDOWS.items() for name, window in named.items())

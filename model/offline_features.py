@@ -1,0 +1,230 @@
+"""Features of a whole history at once, equal to what folding it event by event gives.
+
+Rows are sorted by entity, cumulative sums run over them, and a window is the difference of two of those: the rows of
+its entity from the first one in its oldest tile up to the row itself. Sums are 64-bit integers, so they are exact;
+ratios are computed and rounded by the same arithmetic as in `fraud.features`. `model.dataset` folds the same history
+through the functions that serve online, and is what this is tested against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fraud import entities, features
+from fraud.entities import DAY, HOUR
+from fraud.features import Feature
+from fraud.windows import Window
+from model.history import History
+
+Progress = Callable[[int, int], None]
+"""Called with features done and features in all."""
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Matrix = npt.NDArray[np.float32]
+Sums = tuple[Integers, ...]
+
+LONGEST_WINDOW = 64 * DAY
+"""More seconds than any window spans."""
+
+
+def compute(history: History, progress: Progress | None = None) -> Matrix:
+    """Every feature of every row, in the order of the rows and of `fraud.features.NAMES`; NaN where not known."""
+    matrix = np.empty((len(history), len(features.NAMES)), dtype=np.float32)
+    if not len(history):
+        return matrix
+    done = 0
+    for entity, seen in VIEWS.items():
+        view = seen(history)
+        for window, columns in _by_window(entity).items():
+            sums = view.read(features.WINDOWS[entity][window]) if window else ()
+            for column, feature in columns:
+                matrix[view.order, column] = MEASURES[feature.measure](view, sums)
+            done += len(columns)
+            if progress is not None:
+                progress(done, len(features.NAMES))
+    return matrix
+
+
+def _by_window(entity: str) -> dict[str | None, list[tuple[int, Feature]]]:
+    """The features of an entity with their columns, by the window they read."""
+    columns: dict[str | None, list[tuple[int, Feature]]] = {}
+    for column, feature in enumerate(features.TABLE):
+        if feature.entity == entity:
+            columns.setdefault(feature.window, []).append((column, feature))
+    return columns
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What happened to each entity, sorted by entity and then by time, with cumulative sums.
+
+    Args:
+        origin: no moment asked for lies before it.
+        stride: length of the stretch of keys that each entity has to itself, seconds.
+        keys: of the entries, ascending.
+        totals: of each sum, what all entries before this one add up to; one longer than `keys`.
+    """
+
+    origin: int
+    stride: int
+    keys: Integers
+    totals: Sums
+
+    def before(self, codes: Integers, moments: Integers) -> Integers:
+        """How many entries lie before each moment of its entity, those of lower entities included."""
+        return np.searchsorted(self.keys, codes * self.stride + (moments - self.origin))
+
+    def between(self, first: Integers, end: Integers) -> Sums:
+        """Sums over the entries from `first` on and before `end`."""
+        return tuple(total[end] - total[first] for total in self.totals)
+
+
+def _timeline(history: History, codes: Integers, moments: Integers, *amounts: Integers) -> Timeline:
+    """Entries in any order; each sum of amounts has a column of its own beside the count."""
+    origin = int(history.at[0]) - LONGEST_WINDOW
+    stride = int(history.at[-1]) - origin + LONGEST_WINDOW
+    keys = codes * stride + (moments - origin)
+    order = np.argsort(keys, kind="stable")
+    columns = (np.ones(len(keys), dtype=np.int64), *amounts)
+    return Timeline(origin, stride, keys[order], tuple(_cumulative(column[order]) for column in columns))
+
+
+def _cumulative(values: Integers) -> Integers:
+    # Sums may pass 2⁶³ over all entities; the difference of two of them is exact nevertheless.
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(values)])
+
+
+class View:
+    """The rows of a history in an order that suits the sums, as measures see them."""
+
+    def __init__(self, history: History, order: npt.NDArray[np.integer]) -> None:
+        self.order = order
+        self.at = history.at[order]
+        self.amount_minor = history.amount_minor[order]
+
+    def read(self, window: Window) -> Sums:
+        """The window's sums as every row saw them, before it was folded in itself."""
+        raise NotImplementedError
+
+
+class TransactionView(View):
+    """Rows as they are; nothing is remembered."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__(history, np.arange(len(history)))
+
+
+class CardView(View):
+    """Rows card by card. A row's own position is where its windows end: what is before it in order is its past."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__(history, np.argsort(history.card, kind="stable"))
+        self.codes = history.card[self.order].astype(np.int64)
+        major = np.minimum(self.amount_minor // 100, entities.LARGEST_SQUARED_AMOUNT)
+        self.spent = _timeline(history, self.codes, self.at, self.amount_minor, major * major)
+
+    def read(self, window: Window) -> Sums:
+        assert window.lag == 0
+        width = entities.CARD.levels[window.level].width
+        first = self.spent.before(self.codes, (self.at // width - window.tiles + 1) * width)
+        return self.spent.between(first, np.arange(len(self.at)))
+
+    @cached_property
+    def first_at(self) -> Integers:
+        """When the card was first seen; a card's first row sees itself."""
+        starts = np.flatnonzero(np.diff(self.codes, prepend=-1))
+        return np.repeat(self.at[starts], np.diff(starts, append=len(self.at)))
+
+    @cached_property
+    def is_new(self) -> Flags:
+        """Whether this is the card's first row."""
+        is_new: Flags = np.diff(self.codes, prepend=-1) != 0
+        return is_new
+
+
+class TerminalView(View):
+    """Rows terminal by terminal, and what became known of frauds there."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__(history, np.argsort(history.terminal, kind="stable"))
+        self.codes = history.terminal[self.order].astype(np.int64)
+        self.visits = _timeline(history, self.codes, self.at)
+        known = np.flatnonzero(history.is_fraud & (history.known_at <= history.at[-1]))
+        self.frauds = _timeline(history, history.terminal[known].astype(np.int64), history.known_at[known])
+
+    def read(self, window: Window) -> Sums:
+        assert window.lag > 0
+        newest = self.at // DAY - window.lag
+        first, end = (newest - window.tiles + 1) * DAY, (newest + 1) * DAY
+        sums = (each.between(each.before(self.codes, first), each.before(self.codes, end)) for each in self._timelines)
+        return tuple(column for columns in sums for column in columns)
+
+    @property
+    def _timelines(self) -> tuple[Timeline, Timeline]:
+        return self.visits, self.frauds
+
+
+def _rounded(values: Floats) -> Floats:
+    return np.floor(values * 10_000 + 0.5) / 10_000
+
+
+def _ratio(dividend: npt.NDArray[np.number], divisor: Integers) -> Floats:
+    """NaN where there is nothing to divide by."""
+    quotient: Floats = np.divide(dividend, divisor, out=np.full(len(divisor), np.nan), where=divisor != 0)
+    return quotient
+
+
+def _mean(_: View, sums: Sums) -> Floats:
+    return np.where(sums[0] > 0, (sums[1] // np.maximum(sums[0], 1)).astype(np.float64), np.nan)
+
+
+def _amount_over_mean(view: View, sums: Sums) -> Floats:
+    return _rounded(_ratio(view.amount_minor.astype(np.float64) * sums[0], sums[1]))
+
+
+def _amount_zscore(view: View, sums: Sums) -> Floats:
+    count = np.where(sums[0] < 3, np.nan, sums[0])
+    mean = sums[1] / count / 100
+    deviation = np.sqrt(np.maximum(sums[2] / count - mean * mean, 1.0))
+    return _rounded((view.amount_minor / 100 - mean) / deviation)
+
+
+def _fraud_share(_: View, sums: Sums) -> Floats:
+    return _rounded(np.minimum(_ratio(sums[1], sums[0]), 1.0))
+
+
+def _seconds_since_last(view: CardView, _: Sums) -> Floats:
+    return np.where(view.is_new, np.nan, np.diff(view.at, prepend=view.at[0]))
+
+
+def _seconds_since_first(view: CardView, _: Sums) -> Floats:
+    return np.where(view.is_new, np.nan, view.at - view.first_at)
+
+
+MEASURES: Mapping[str, Callable[[Any, Sums], npt.NDArray[np.number]]] = {
+    "amount": lambda view, _: view.amount_minor,
+    "hour": lambda view, _: view.at % DAY // HOUR,
+    "weekday": lambda view, _: (view.at // DAY + 3) % 7,
+    "count": lambda _, sums: sums[0],
+    "spend": lambda _, sums: sums[1],
+    "mean": _mean,
+    "amount_over_mean": _amount_over_mean,
+    "amount_zscore": _amount_zscore,
+    "seconds_since_last": _seconds_since_last,
+    "seconds_since_first": _seconds_since_first,
+    "frauds": lambda _, sums: sums[1],
+    "fraud_share": _fraud_share,
+}
+
+VIEWS: Mapping[str, Callable[[History], View]] = {
+    "transaction": TransactionView,
+    "card": CardView,
+    "terminal": TerminalView,
+}
