@@ -186,13 +186,13 @@ def sum_up(target: Target, streamed: Streamed, quarantined_before: int) -> Summa
         rows = streamed.market.transactions
         ids, truth = rows["transaction_id"].to_pylist(), rows["is_fraud"].to_pylist()
         found = outcomes.outcomes(target, dict(zip(ids, truth, strict=True)))
-        durations = outcomes.handler_durations(target, streamed.paced_since)
         return summarise(
             sent=len(ids),
             quarantined=outcomes.quarantined(target) - quarantined_before,
             at_full_speed=_in_order(ids[: streamed.first_part], found),
             paced=_in_order(ids[streamed.first_part :], found),
-            handler_ms=durations,
+            latency_ms=outcomes.scoring_metric(target, "DecisionLatency", streamed.paced_since),
+            handler_ms=outcomes.scoring_metric(target, "ScoringDuration", streamed.paced_since),
             review_share=demo_report.REVIEW_SHARE,
         )
 

@@ -101,24 +101,24 @@ def scan(target: Target) -> Iterator[tables.Item]:
     return (tables.plain(item) for page in pages for item in page["Items"])
 
 
-def handler_durations(target: Target, since: float) -> list[float]:
-    """Milliseconds that each invocation of scoring took since then (seconds since 1970), from its embedded metrics."""
+def scoring_metric(target: Target, name: str, since: float) -> list[float]:
+    """Every value of a metric that scoring embedded in its log since then (seconds since 1970)."""
     group = target.resource("ScoreTransactionsLogGroup")
     pages = target.client("logs").get_paginator("filter_log_events")
     events = (
         event
-        for page in pages.paginate(logGroupName=group, startTime=int(since * 1000), filterPattern='"ScoringDuration"')
+        for page in pages.paginate(logGroupName=group, startTime=int(since * 1000), filterPattern=f'"{name}"')
         for event in page["events"]
     )
-    return [value for event in events for value in durations_in(event["message"])]
+    return [value for event in events for value in values_in(event["message"], name)]
 
 
-def durations_in(message: str) -> list[float]:
-    """The values of ScoringDuration in a log line, if that is what it is."""
-    if '"ScoringDuration"' not in message:
+def values_in(message: str, name: str) -> list[float]:
+    """The values of a metric in a log line, if that is what it is."""
+    if f'"{name}"' not in message:
         return []
     try:
-        value = json.loads(message)["ScoringDuration"]
+        value = json.loads(message)[name]
     except (ValueError, KeyError, TypeError):
         return []
     return [float(each) for each in (value if isinstance(value, list) else [value])]

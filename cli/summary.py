@@ -64,7 +64,7 @@ class Summary:
         per_second: decided, from the first arrival to the last decision of the part sent at full speed.
         capacity: how many people can review.
         precision_at_capacity: share of fraud among the `capacity` highest scores; None without scores.
-        latency: from arrival in the stream to the decision, at a pace below full speed.
+        latency: from arrival in the stream to the committed decision, at a pace below full speed.
         handler: one invocation, a batch each.
     """
 
@@ -91,6 +91,7 @@ def summarise(
     quarantined: int,
     at_full_speed: Sequence[Outcome],
     paced: Sequence[Outcome],
+    latency_ms: Sequence[float],
     handler_ms: Sequence[float],
     review_share: float,
 ) -> Summary:
@@ -108,7 +109,7 @@ def summarise(
         capacity=capacity,
         precision_at_capacity=precision_at(outcomes, capacity),
         per_second=throughput(at_full_speed),
-        latency=percentiles([(each.decided_at - each.arrived_at) * 1000 for each in paced]),
+        latency=percentiles(latency_ms),
         handler=percentiles(handler_ms),
     )
 

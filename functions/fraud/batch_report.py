@@ -25,6 +25,7 @@ class BatchReport:
 
     Args:
         decided: decisions this batch committed.
+        latencies: of those, seconds from arrival in the stream until the commit was known.
         repeated: records whose decision already stood, with the same content.
         rejected: reasons of the records now in quarantine.
         failed: sequence numbers to be delivered again, lowest first.
@@ -34,6 +35,7 @@ class BatchReport:
     """
 
     decided: list[Decision] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
     repeated: int = 0
     rejected: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)

@@ -58,7 +58,7 @@ def test_wait_until_labelled_ends_with_an_empty_queue(stack: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "durations"),
+    ("message", "values"),
     [
         (json.dumps({"_aws": {}, "ScoringDuration": [12.5]}), [12.5]),
         (json.dumps({"ScoringDuration": 3}), [3.0]),
@@ -66,5 +66,5 @@ def test_wait_until_labelled_ends_with_an_empty_queue(stack: Target) -> None:
         ("START", []),
     ],
 )
-def test_durations_are_read_from_embedded_metrics_only(message: str, durations: list[float]) -> None:
-    assert outcomes.durations_in(message) == durations
+def test_values_are_read_from_embedded_metrics_only(message: str, values: list[float]) -> None:
+    assert outcomes.values_in(message, "ScoringDuration") == values

@@ -18,22 +18,23 @@ def outcome(
 
 
 def test_summary_counts_what_was_neither_decided_nor_quarantined_as_lost() -> None:
-    summary = summarise(10, 3, [outcome()] * 4, [outcome()] * 2, [], 0.01)
+    summary = summarise(10, 3, [outcome()] * 4, [outcome()] * 2, [], [], 0.01)
     assert (summary.decided, summary.quarantined, summary.lost) == (6, 3, 1)
 
 
 def test_summary_names_every_action_and_the_degraded() -> None:
-    summary = summarise(2, 0, [outcome("block"), outcome(score=None)], [], [], 0.01)
+    summary = summarise(2, 0, [outcome("block"), outcome(score=None)], [], [], [], 0.01)
     assert summary.actions == {"approve": 1, "review": 0, "block": 1}
     assert summary.degraded == 1
 
 
-def test_summary_latency_is_of_the_paced_part_and_throughput_of_the_other() -> None:
+def test_summary_throughput_is_of_the_part_at_full_speed_and_latency_as_measured() -> None:
     summary = summarise(
         3,
         0,
         [outcome(decided_at=2.0), outcome(arrived_at=1.0, decided_at=4.0)],
         [outcome(decided_at=0.02)],
+        [20.0],
         [7.0],
         0.01,
     )

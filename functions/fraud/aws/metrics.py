@@ -19,8 +19,7 @@ def publish_scoring(report: BatchReport, seconds: float) -> None:
         _publish_slot(slot, report.decided, report.calls)
     metrics = EphemeralMetrics()
     # First, because the hundredth value flushes what was added so far: a line of the format carries no more.
-    for decision in report.decided:
-        latency = max(decision.decided_at - decision.accepted.arrived_at, 0.0)
+    for latency in report.latencies:
         metrics.add_metric("DecisionLatency", MetricUnit.Milliseconds, round(latency * 1000, 3))
     metrics.add_metric("ScoringDuration", MetricUnit.Milliseconds, round(seconds * 1000, 3))
     metrics.add_metric("Repeated", MetricUnit.Count, report.repeated)

@@ -110,7 +110,9 @@ class _Batch:
         self.moved |= keys_written
 
     def _note(self, pack: Sequence[CardCommit]) -> None:
+        now = self.scoring.assessment.clock()
         self.report.decided += [decision for commit in pack for decision in commit.decisions]
+        self.report.latencies += [max(now - each.arrived_at, 0.0) for each in _accepted(pack)]
         self.stands |= {each.transaction.transaction_id: each.payload_hash for each in _accepted(pack)}
 
     def _strip(self, pack: Sequence[CardCommit], cancellation: Cancellation) -> None:
