@@ -40,8 +40,14 @@ def explain(target: Target, transaction_id: TransactionId, as_json: AsJson = Fal
 
 
 def told(decision: Mapping[str, Any], limits: Mapping[str, float] | None) -> dict[str, Any]:
-    """The decision item with its features readable and the thresholds its score was held against."""
-    return {**decision, "features": json.loads(decision["features"]), "thresholds": limits}
+    """The decision item with its features by name and the thresholds its score was held against."""
+    from fraud.aws.decision_items import named_features
+
+    values = named_features(decision["features"], decision["contract"])
+    named = (
+        values if isinstance(values, dict) else {f"feature {position}": each for position, each in enumerate(values)}
+    )
+    return {**decision, "features": named, "thresholds": limits}
 
 
 def thresholds(target: Target, model_package: str | None) -> dict[str, float] | None:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from cli.explain import elapsed, feature_words, label_sentence, money, score_sentence
 from cli.main import app
 from cli.target import Target
+from fraud import features
 
 LIMITS = {"review": 0.4, "block": 0.9}
 DECISION: dict[str, Any] = {
@@ -23,8 +24,8 @@ DECISION: dict[str, Any] = {
     "action": {"S": "review"},
     "score": {"N": "0.5"},
     "reasons": {"L": [{"S": "the amount is [unusual]"}]},
-    "features": {"S": '{"transaction_amount":12345.0,"card_mean_7d":null}'},
-    "contract": {"S": "abc"},
+    "features": {"S": json.dumps([12345 if each == "transaction_amount" else None for each in features.NAMES])},
+    "contract": {"S": features.contract_hash(features.NAMES)},
     "model_package": {"S": "arn:a"},
     "slot": {"S": "a"},
     "served_by": {"S": "a"},
@@ -73,7 +74,14 @@ def test_explain_json_carries_thresholds_and_readable_features(decided: Target, 
     route(decided, "arn:a")
     account = json.loads(runner.invoke(app, ["explain", "t1", "--json"]).stdout)
     assert account["thresholds"] == LIMITS
-    assert account["features"] == {"transaction_amount": 12345.0, "card_mean_7d": None}
+    assert account["features"] == dict.fromkeys(features.NAMES) | {"transaction_amount": 12345}
+
+
+def test_explain_of_an_earlier_feature_table_gives_values_by_position(stack: Target, runner: CliRunner) -> None:
+    earlier = {"features": {"S": "[7,null]"}, "contract": {"S": "0123456789abcdef"}}
+    stack.client("dynamodb").put_item(TableName="DecisionTable", Item=DECISION | earlier)
+    account = json.loads(runner.invoke(app, ["explain", "t1", "--json"]).stdout)
+    assert account["features"] == {"feature 0": 7, "feature 1": None}
 
 
 def test_explain_after_the_package_is_gone_still_explains(decided: Target, runner: CliRunner) -> None:
