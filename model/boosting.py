@@ -45,6 +45,7 @@ def fit(
     Args:
         names: of the columns.
         rows: NaN where a value is not known.
+        is_fraud: the target.
         parameters: all that `params.json` names.
         threads: at most; small tables take one.
         stop_on: rows and outcomes on which to watch when there is no more to gain; only the trees up to the best round
@@ -77,6 +78,6 @@ def score(booster: xgb.Booster, rows: Matrix) -> Scores:
 
 def importance(booster: xgb.Booster) -> dict[str, float]:
     """Share of each feature in what all splits gained, largest first; features that split nothing are left out."""
-    gains = booster.get_score(importance_type="total_gain")
+    gains: dict[str, Any] = booster.get_score(importance_type="total_gain")
     total = sum(gains.values()) or 1.0
     return {name: gain / total for name, gain in sorted(gains.items(), key=lambda each: -each[1])}

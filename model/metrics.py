@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.signedinteger]
 Flags = npt.NDArray[np.bool_]
 
 CALIBRATION_BINS = 15
@@ -29,7 +30,8 @@ class Ranking(NamedTuple):
     @property
     def recall(self) -> Floats:
         """Share of all frauds at or above each level."""
-        return self.frauds / self.frauds[-1]
+        recall: Floats = self.frauds / self.frauds[-1]
+        return recall
 
     @property
     def precision(self) -> Floats:
@@ -40,7 +42,8 @@ class Ranking(NamedTuple):
     def false_positive_rate(self) -> Floats:
         """Share of all genuine rows at or above each level."""
         genuine = self.rows - self.frauds
-        return genuine / genuine[-1]
+        rate: Floats = genuine / genuine[-1]
+        return rate
 
 
 def rank(is_fraud: Flags, scores: Floats) -> Ranking:
@@ -68,7 +71,7 @@ def recall_at_fpr(ranking: Ranking, limit: float) -> float:
     return float(within[-1]) if len(within) else 0.0
 
 
-def card_precision(is_fraud: Flags, scores: Floats, cards: Integers, days: Integers, k: int) -> float:
+def card_precision(is_fraud: Flags, scores: Floats, cards: Codes, days: Integers, k: int) -> float:
     """Share of defrauded cards among the `k` most suspicious of a day, mean over days.
 
     A card is as suspicious as its highest score of the day, and defrauded when any of its rows that day is fraud. One
@@ -85,22 +88,21 @@ def card_precision(is_fraud: Flags, scores: Floats, cards: Integers, days: Integ
     return float(np.mean(precisions))
 
 
-def _defrauded_among_top(is_fraud: Flags, scores: Floats, cards: Integers, k: int) -> Integers:
+def _defrauded_among_top(is_fraud: Flags, scores: Floats, cards: Codes, k: int) -> Codes:
     which, position = np.unique(cards, return_inverse=True)
     highest = np.full(len(which), -np.inf)
     np.maximum.at(highest, position, scores)
     defrauded = np.bincount(position, weights=is_fraud, minlength=len(which)) > 0
     top = np.argsort(-highest, kind="stable")[:k]
-    found: Integers = which[top[defrauded[top]]]
+    found: Codes = which[top[defrauded[top]]]
     return found
 
 
 def cost(is_fraud: Flags, scores: Floats, amounts: Integers, review_share: float) -> float:
     """Share of the fraudulent value that passes when people review the highest scores.
 
-    Args:
-        amounts: any unit; each row weighs as much as it is worth.
-        review_share: share of the rows that can be reviewed. Of equal scores the earlier rows come first.
+    Every row weighs its amount, in any unit. At most `review_share` of the rows can be reviewed; of equal scores the
+    earlier rows come first.
     """
     reviewed = np.argsort(-scores, kind="stable")[: int(review_share * len(scores))]
     lost = np.where(is_fraud, amounts, 0).astype(np.float64)

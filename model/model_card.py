@@ -74,8 +74,8 @@ def _data(training: Mapping[str, Any]) -> str:
 def _measured(training: Mapping[str, Any]) -> str:
     return (
         f"Learned from what came before {training['validation_from']}; measured on the "
-        f"{training['validation_rows']:,} rows from then on ({training['validation_frauds']:,} frauds), which also chose "
-        "the number of trees and the thresholds. Shares are of transactions.\n\n"
+        f"{training['validation_rows']:,} rows from then on ({training['validation_frauds']:,} frauds), which "
+        "also chose the number of trees and the thresholds. Shares are of transactions.\n\n"
         + _table(("metric", "value"), ((name, f"{value:.4f}") for name, value in training["metrics"].items()))
     )
 

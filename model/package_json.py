@@ -43,9 +43,8 @@ def describe(
 ) -> dict[str, object]:
     """The document but for the model file's hash.
 
-    Args:
-        rows: all there were; `validation` are those of them that the model did not learn from, `scores` their scores.
-        evidence: metrics and parameters.
+    Of all `rows`, `validation` are those that the model did not learn from, and `scores` are theirs. `evidence` holds
+    the metrics and the parameters.
     """
     return {
         "schema_version": SCHEMA_VERSION,

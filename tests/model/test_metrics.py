@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -135,10 +133,8 @@ def test_calibration_takes_scores_of_nought_and_one() -> None:
     assert found.rows.tolist() == [1.0, 1.0]
 
 
-@pytest.mark.parametrize("order", [lambda n: np.arange(n), lambda n: np.arange(n)[::-1]])
-def test_metrics_do_not_depend_on_the_order_of_rows(order: Callable[[int], metrics.Integers]) -> None:
+def test_ranking_does_not_depend_on_the_order_of_rows() -> None:
     rng = np.random.default_rng(8)
-    truth, scores = rng.random(500) < 0.1, rng.random(500).round(2)
-    turned = order(500)
+    truth, scores, order = rng.random(500) < 0.1, rng.random(500).round(2), rng.permutation(500)
 
-    assert metrics.rank(truth, scores).frauds.tolist() == metrics.rank(truth[turned], scores[turned]).frauds.tolist()
+    assert metrics.rank(truth, scores).frauds.tolist() == metrics.rank(truth[order], scores[order]).frauds.tolist()
