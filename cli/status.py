@@ -62,17 +62,17 @@ def served(routing: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def tally(counters: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Counters of all card buckets summed, by who served and altogether."""
-    by_server: dict[str, Counter[str]] = {}
+    """Counters of all card buckets summed, by the slot that cards were routed to and altogether."""
+    by_slot: dict[str, Counter[str]] = {}
     for item in counters:
-        sums = by_server.setdefault(str(item["sk"]).split("#")[0], Counter(dict.fromkeys(COUNTED, 0)))
+        sums = by_slot.setdefault(str(item["sk"]).split("#")[0], Counter(dict.fromkeys(COUNTED, 0)))
         sums.update({name: int(item.get(name, 0)) for name in COUNTED})
     total: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
-    for sums in by_server.values():
+    for sums in by_slot.values():
         total.update(sums)
     share = total["degraded"] / total["transactions"] if total["transactions"] else None
-    servers = {name: dict(sums) for name, sums in sorted(by_server.items())}
-    return {**total, "degraded_share": share, "by_server": servers}
+    slots = {name: dict(sums) for name, sums in sorted(by_slot.items())}
+    return {**total, "degraded_share": share, "by_slot": slots}
 
 
 def endpoint_status(target: Target, output: str) -> str | None:
@@ -153,9 +153,13 @@ def _waiting_words(waits: Mapping[str, Any]) -> dict[str, object]:
 def _decision_words(decisions: Mapping[str, Any]) -> dict[str, object]:
     total, degraded = decisions["transactions"], decisions["degraded_share"]
     shares = {name: f"{decisions[name]:,}{_share(decisions[name], total)}" for name in ("approve", "review", "block")}
-    servers = {f"served by {name}": f"{sums['transactions']:,}" for name, sums in decisions["by_server"].items()}
+    slots = {_routed(name): f"{sums['transactions']:,}" for name, sums in decisions["by_slot"].items()}
     fallback = {"degraded": None if degraded is None else f"{degraded:.1%}"}
-    return {"transactions": f"{total:,}", **shares, **servers, **fallback}
+    return {"transactions": f"{total:,}", **shares, **slots, **fallback}
+
+
+def _routed(slot: str) -> str:
+    return "before there was a model" if slot == "none" else f"routed to slot {slot}"
 
 
 def _share(part: int, total: int) -> str:

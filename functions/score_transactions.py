@@ -31,7 +31,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dic
 def _record(kinesis: dict[str, Any]) -> StreamRecord:
     return StreamRecord(
         sequence_number=kinesis["sequenceNumber"],
-        partition_key=kinesis["partitionKey"],
         arrived_at=float(kinesis["approximateArrivalTimestamp"]),
         payload=intake.payload(kinesis["data"]),
     )

@@ -11,12 +11,24 @@ from fraud.decision import Decision
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One attempt to have a slot score rows, for the metrics."""
+    """One attempt to have a slot score rows, for the metrics.
+
+    Args:
+        slot: who was asked.
+        rows: for how many.
+        unanswered: how many of them got no score.
+        seconds: how long it took.
+    """
 
     slot: str
     rows: int
+    unanswered: int
     seconds: float
-    failed: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether not one row got a score."""
+        return self.unanswered == self.rows
 
 
 @dataclass(slots=True)

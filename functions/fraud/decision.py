@@ -24,6 +24,8 @@ class Action(StrEnum):
 
 RULES = "rules"
 """Stands where a slot would, when no model answered."""
+NO_SLOT = "none"
+"""Stands where a slot would, while there is no model."""
 
 
 @dataclass(frozen=True, slots=True)

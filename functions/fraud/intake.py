@@ -18,13 +18,11 @@ class StreamRecord:
 
     Args:
         sequence_number: position in its shard; names the record in a partial failure.
-        partition_key: the producer's.
         arrived_at: seconds since 1970.
         payload: as it came.
     """
 
     sequence_number: str
-    partition_key: str
     arrived_at: float
     payload: bytes
 
@@ -69,9 +67,7 @@ def conflict(record: StreamRecord) -> Rejected:
 
 def reject(record: StreamRecord, reason: str, detail: str) -> Rejected:
     """The record as it goes into quarantine."""
-    return Rejected(
-        "transactions", reason, detail, record.sequence_number, record.arrived_at, record.partition_key, record.payload
-    )
+    return Rejected("transactions", reason, detail, record.sequence_number, record.arrived_at, record.payload)
 
 
 def payload(data: str) -> bytes:

@@ -65,7 +65,6 @@ class Rejected:
         detail: one sentence, without a value of the payload.
         record_id: sequence number of the stream record, or message id.
         arrived_at: seconds since 1970.
-        partition_key: of the stream record; kept as a hash.
         payload: as it came; the adapter masks card numbers before it is written.
     """
 
@@ -74,7 +73,6 @@ class Rejected:
     detail: str
     record_id: str
     arrived_at: float
-    partition_key: str
     payload: bytes
 
 
@@ -139,7 +137,7 @@ class Recorded:
         amount_minor: minor units of the currency.
         action: approve, review or block.
         degraded: whether another than the intended model decided.
-        served_by: slot, or `rules`.
+        slot: the slot the card was routed to, or `none`: whoever answered, the decision is counted there.
         epoch: of the routing item.
         document: everything stored, as plain values, for the archive and for subscribers.
     """
@@ -152,7 +150,7 @@ class Recorded:
     amount_minor: int
     action: Action
     degraded: bool
-    served_by: str
+    slot: str
     epoch: int
     document: Mapping[str, Any]
 

@@ -26,7 +26,6 @@ def line(payload: str, **changes: Any) -> str:
         "reason": "not_json",
         "detail": "",
         "record_id": "1",
-        "partition_key_hash": "h",
         "encoding": "utf-8",
         "payload": payload,
         "complete": True,

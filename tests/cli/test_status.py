@@ -21,19 +21,19 @@ ROUTING = {
 }
 
 
-def counters(server: str, bucket: int, **sums: int) -> dict[str, Any]:
-    return {"pk": "counters#3", "sk": f"{server}#{bucket:03}", **sums}
+def counters(slot: str, bucket: int, **sums: int) -> dict[str, Any]:
+    return {"pk": "counters#3", "sk": f"{slot}#{bucket:03}", **sums}
 
 
-def test_tally_sums_the_buckets_by_server_and_altogether() -> None:
+def test_tally_sums_the_buckets_by_slot_and_altogether() -> None:
     items = [
         counters("a", 0, transactions=10, approve=8, review=1, block=1),
         counters("a", 1, transactions=5, approve=5),
-        counters("rules", 0, transactions=5, approve=5, degraded=5),
+        counters("none", 0, transactions=5, approve=5, degraded=5),
     ]
     sums = tally(items)
     assert (sums["transactions"], sums["approve"], sums["degraded_share"]) == (20, 18, 0.25)
-    assert sums["by_server"]["a"]["transactions"] == 15
+    assert sums["by_slot"]["a"]["transactions"] == 15
 
 
 def test_tally_of_nothing_has_no_share() -> None:

@@ -72,4 +72,4 @@ def test_commit_optional_attributes_are_kept(stores: Stores) -> None:
     decision = replace(samples.decision(each), score=0.25, model_package="arn", slot="a", served_by="a", epoch=3)
     stores.ports().decisions.commit([samples.commit(decision)])
     [recorded] = stores.stream()
-    assert (recorded.at, recorded.served_by, recorded.epoch) == (samples.NOW - 400, "a", 3)
+    assert (recorded.at, recorded.slot, recorded.epoch) == (samples.NOW - 400, "a", 3)

@@ -54,8 +54,3 @@ def test_as_line_changed_record_says_that_it_cannot_be_replayed(payload: bytes) 
     line = as_line(intake.reject(samples.record(1, payload), "not_json", "why"))
     assert not line["replayable"]
     assert PAN not in json.dumps(line)
-
-
-def test_as_line_partition_key_is_kept_as_a_hash() -> None:
-    line = as_line(intake.reject(samples.record(1, b"{", key="card-token"), "not_json", "why"))
-    assert "card-token" not in json.dumps(line)

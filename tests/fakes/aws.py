@@ -120,7 +120,7 @@ def _seen(item: dict[str, Any]) -> Seen:
     return Seen(
         payload_hash=item["payload_hash"]["S"],
         action=item["action"]["S"],
-        served_by=item["served_by"]["S"],
+        slot=item["slot"]["S"],
         degraded=item["degraded"]["BOOL"],
         amount_minor=int(item["amount_minor"]["N"]),
         card_token=item["card_token"]["S"],
@@ -132,8 +132,8 @@ def _seen(item: dict[str, Any]) -> Seen:
 
 
 def _counter_key(item: dict[str, Any]) -> tuple[int, str, int]:
-    served_by, bucket = item["sk"]["S"].split("#")
-    return int(item["pk"]["S"].partition("#")[2]), served_by, int(bucket)
+    slot, bucket = item["sk"]["S"].split("#")
+    return int(item["pk"]["S"].partition("#")[2]), slot, int(bucket)
 
 
 def _amounts(item: dict[str, Any]) -> dict[str, int]:

@@ -25,8 +25,8 @@ class Shard:
 
     records: list[StreamRecord] = field(default_factory=list)
 
-    def put(self, payload: bytes, key: str = "c1", arrived_at: float = NOW) -> StreamRecord:
-        record = StreamRecord(f"{len(self.records):05d}", key, arrived_at, payload)
+    def put(self, payload: bytes, arrived_at: float = NOW) -> StreamRecord:
+        record = StreamRecord(f"{len(self.records):05d}", arrived_at, payload)
         self.records.append(record)
         return record
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fraud import entities, rollout_counters, windows
-from fraud.decision import Decision
+from fraud.decision import NO_SLOT, Decision
 from fraud.label import Label
 from fraud.ports import (
     Cancellation,
@@ -209,7 +209,7 @@ def recorded(decision: Decision, sequence_number: str) -> Recorded:
         amount_minor=accepted.amount_minor,
         action=decision.action,
         degraded=decision.degraded,
-        served_by=decision.served_by,
+        slot=decision.slot or NO_SLOT,
         epoch=decision.epoch,
         document={"transaction_id": _id(decision)},
     )

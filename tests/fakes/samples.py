@@ -49,8 +49,8 @@ def accepted(
     )
 
 
-def record(number: int, data: bytes, arrived_at: float = NOW, key: str = "c1") -> StreamRecord:
-    return StreamRecord(f"{number:05d}", key, arrived_at, data)
+def record(number: int, data: bytes, arrived_at: float = NOW) -> StreamRecord:
+    return StreamRecord(f"{number:05d}", arrived_at, data)
 
 
 def model(slot: str = "a", contract: tuple[str, ...] = features.NAMES[:3], **fields: Any) -> ServedModel:

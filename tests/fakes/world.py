@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from fraud import policy, windows
 from fraud.batch_report import BatchReport
 from fraud.deadline import Deadline
-from fraud.decision import Score
+from fraud.decision import NO_SLOT, Score
 from fraud.errors import ModelUnavailable
 from fraud.intake import StreamRecord
 from fraud.label import Label
@@ -75,7 +75,7 @@ class Seen:
 
     payload_hash: str
     action: str
-    served_by: str
+    slot: str
     degraded: bool
     amount_minor: int
     card_token: str
@@ -161,7 +161,7 @@ def _seen(row: Any) -> Seen:
     return Seen(
         payload_hash=accepted.payload_hash,
         action=decision.action.value,
-        served_by=decision.served_by,
+        slot=decision.slot or NO_SLOT,
         degraded=decision.degraded,
         amount_minor=accepted.amount_minor,
         card_token=accepted.transaction.card_token,

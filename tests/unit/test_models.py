@@ -76,3 +76,12 @@ def test_answer_model_is_sent_only_what_its_contract_names() -> None:
 
     answers(samples.routing(), ScriptedScorer({"fraud-a": note}))
     assert widths == [{3}]
+
+
+def test_answer_challenger_that_answers_no_row_has_failed_and_opens_its_breaker() -> None:
+    scorer = ScriptedScorer({"fraud-b": lambda rows: [None] * len(rows)})
+    models = Models(scorer, Clock(0), CALL_BUDGET, RESERVE)
+    routing = samples.routing(share_bps=10_000, challenger="b")
+    calls = [models.answer(routing, CARDS, ROWS, Deadline(lambda: 60.0))[1] for _ in range(4)]
+    assert [(each.slot, each.unanswered, each.failed) for each in calls[0]] == [("b", 40, True), ("a", 0, False)]
+    assert scorer.asked.count("fraud-b") == 3

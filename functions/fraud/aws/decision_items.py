@@ -9,7 +9,7 @@ import msgspec
 from fraud import features
 from fraud.aws import dynamodb
 from fraud.aws.dynamodb import Item, number, strings, text
-from fraud.decision import Action, Decision
+from fraud.decision import NO_SLOT, Action, Decision
 from fraud.entities import DAY
 from fraud.ports import Recorded
 from fraud.transaction import FROM_THE_FUTURE, rfc3339
@@ -17,7 +17,6 @@ from fraud.transaction import FROM_THE_FUTURE, rfc3339
 CONTRACT = features.contract_hash(features.NAMES)
 """Names and order of everything the code computes; the item holds all of it, not just what the model read."""
 OPEN = "open"
-NO_SLOT = "none"
 _KEPT_BACK = frozenset({"expires_at", "review_queue", "projected", "label"})
 """Attributes of the table's own, and what came later: neither archived nor told."""
 
@@ -95,7 +94,7 @@ def decode(item: Item, sequence_number: str) -> Recorded:
         amount_minor=document["amount_minor"],
         action=Action(document["action"]),
         degraded=document["degraded"],
-        served_by=document["served_by"],
+        slot=document["slot"],
         epoch=document["epoch"],
         document=document,
     )

@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from fraud.batch_report import BatchReport, Call
-from fraud.decision import Action, Decision
+from fraud.decision import NO_SLOT, Action, Decision
 
 ACTION_METRICS = {Action.APPROVE: "Approved", Action.REVIEW: "SentToReview", Action.BLOCK: "Blocked"}
 
 
 def publish_scoring(report: BatchReport, seconds: float) -> None:
     """Metrics of a scored batch: per slot, and for the batch as a whole."""
-    for slot in sorted({decision.served_by for decision in report.decided} | {call.slot for call in report.calls}):
+    slots = {decision.slot or NO_SLOT for decision in report.decided} | {call.slot for call in report.calls}
+    for slot in sorted(slots):
         _publish_slot(slot, report.decided, report.calls)
     metrics = EphemeralMetrics()
     # First, because the hundredth value flushes what was added so far: a line of the format carries no more.
@@ -30,16 +31,18 @@ def publish_scoring(report: BatchReport, seconds: float) -> None:
 
 
 def _publish_slot(slot: str, decided: Iterable[Decision], calls: Iterable[Call]) -> None:
-    served = [decision for decision in decided if decision.served_by == slot]
-    actions = Counter(decision.action for decision in served)
+    """A decision counts for the slot its card was routed to, whoever answered in the end."""
+    routed = [decision for decision in decided if (decision.slot or NO_SLOT) == slot]
+    actions = Counter(decision.action for decision in routed)
     metrics = EphemeralMetrics()
     metrics.add_dimension("Slot", slot)
-    metrics.add_metric("Decisions", MetricUnit.Count, len(served))
-    metrics.add_metric("Degraded", MetricUnit.Count, sum(decision.degraded for decision in served))
+    metrics.add_metric("Decisions", MetricUnit.Count, len(routed))
+    metrics.add_metric("Degraded", MetricUnit.Count, sum(decision.degraded for decision in routed))
     for action, name in ACTION_METRICS.items():
         metrics.add_metric(name, MetricUnit.Count, actions[action])
     for call in calls:
         if call.slot == slot:
             metrics.add_metric("ModelFailures", MetricUnit.Count, int(call.failed))
+            metrics.add_metric("RowsUnanswered", MetricUnit.Count, call.unanswered)
             metrics.add_metric("ModelCallDuration", MetricUnit.Milliseconds, round(call.seconds * 1000, 3))
     metrics.flush_metrics()

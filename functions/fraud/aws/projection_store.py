@@ -62,11 +62,11 @@ class DynamoProjectionStore:
         return entity_items.put(self.entity_table, commit.key, commit.state, commit.expected_version, expires_at)
 
     def _counters(self, decisions: Sequence[Recorded]) -> Iterator[Item]:
-        for (epoch, served_by, bucket), added in rollout_counters.additions(decisions).items():
+        for (epoch, slot, bucket), added in rollout_counters.additions(decisions).items():
             yield {
                 "Update": {
                     "TableName": self.rollout_table,
-                    "Key": {"pk": {"S": f"counters#{epoch}"}, "sk": {"S": f"{served_by}#{bucket:03d}"}},
+                    "Key": {"pk": {"S": f"counters#{epoch}"}, "sk": {"S": f"{slot}#{bucket:03d}"}},
                     **_addition(added),
                 }
             }

@@ -62,7 +62,6 @@ def as_line(rejected: Rejected) -> dict[str, Any]:
         "detail": rejected.detail,
         "record_id": rejected.record_id,
         "arrived_at": rfc3339(rejected.arrived_at),
-        "partition_key_hash": hashlib.blake2b(rejected.partition_key.encode(), digest_size=12).hexdigest(),
         "replayable": text.encode() == rejected.payload,
         "payload": text,
     }

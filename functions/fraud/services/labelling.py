@@ -148,8 +148,8 @@ def _sort_out(messages: Iterable[LabelMessage]) -> tuple[list[tuple[str, str, La
         try:
             verdicts.append((each.message_id, *label.parse(each.payload, arrived_at=each.arrived_at)))
         except InvalidLabel as error:
-            where = (each.message_id, each.arrived_at, "")
-            rejected.append(Rejected("labels", error.reason, error.detail, *where, each.payload))
+            what = (error.reason, error.detail, each.message_id, each.arrived_at, each.payload)
+            rejected.append(Rejected("labels", *what))
     return verdicts, rejected
 
 

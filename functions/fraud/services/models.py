@@ -86,8 +86,10 @@ class Models:
             return [], None
         started = self.monotonic()
         scores = self._scores(model, rows)
-        breaker.succeeded() if scores else breaker.failed()
-        return scores, Call(slot, len(rows), self.monotonic() - started, failed=not scores)
+        unanswered = len(rows) - sum(score is not None for score in scores)
+        call = Call(slot, len(rows), unanswered, self.monotonic() - started)
+        breaker.failed() if call.failed else breaker.succeeded()
+        return scores, call
 
     def _scores(self, model: ServedModel, rows: Sequence[Row]) -> list[Score | None]:
         if features.contract_hash(model.contract) != model.contract_hash:
