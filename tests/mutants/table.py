@@ -208,7 +208,13 @@ TABLE = (
         "if len(answer.scores) != count or len(answer.reasons) != count:",
         "if not answer.reasons:",
     ),
-    Mutant("a malformed answer is not held against the variant", (24,), MODELS, "failed=not scores", "failed=False"),
+    Mutant(
+        "a malformed answer is not held against the variant",
+        (24,),
+        "fraud/batch_report.py",
+        "return self.unanswered == self.rows",
+        "return False",
+    ),
     Mutant(
         "a card number is quarantined as it came",
         (34,),
