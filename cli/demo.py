@@ -73,10 +73,12 @@ def demo(
         quarantined = outcomes.quarantined(target)
         before = outcomes.decided(target) + quarantined
         past, future = draw(transactions, seed if before == 0 else secrets.randbelow(2**31))
-        prepare(target, past, is_new=before == 0)
+        report = prepare(target, past, is_new=before == 0)
         streamed = stream(target, future, before)
         summary = sum_up(target, streamed, quarantined)
     demo_report.tell(summary, time.monotonic() - started, as_json)
+    if report is not None:
+        console.say(f"Report with plots of the model: {report.resolve()}")
 
 
 def draw(transactions: int, seed: int) -> tuple["Simulation", "Simulation"]:
@@ -91,11 +93,11 @@ def draw(transactions: int, seed: int) -> tuple["Simulation", "Simulation"]:
     return past, future
 
 
-def prepare(target: Target, past: "Simulation", *, is_new: bool) -> None:
-    """A first model and the states that history led to; a stack that has a model keeps it."""
+def prepare(target: Target, past: "Simulation", *, is_new: bool) -> Path | None:
+    """A first model, whose report is returned, and the states that history led to; a stack with a model keeps it."""
     if tables.get(target, "RolloutTableName", {"pk": "routing", "sk": "routing"}) is not None:
         console.say("[bold]Model[/] the one that serves already")
-        return
+        return None
     last = past.transactions["occurred_at"][-1].as_py()
     dataset = training.assemble(History(past.transactions, past.labels, last))
     metrics = training.fit(dataset, OUT)
@@ -109,6 +111,7 @@ def prepare(target: Target, past: "Simulation", *, is_new: bool) -> None:
         package = deploy.enlist(deployment, OUT, approve=True)
         deploy.serve(deployment, package, "ml.m5.large", 1)
     console.say(f"[bold]In service[/] {package}")
+    return OUT / training.REPORT
 
 
 def stream(target: Target, future: "Simulation", before: int) -> Streamed:

@@ -51,10 +51,12 @@ def train(
 def tell(out: Path, metrics: dict[str, float], as_json: bool) -> None:
     """Where the package is and what it promises."""
     if as_json:
-        console.write_json({"package": str(out), "archive": str(out / training.ARCHIVE), "metrics": metrics})
+        files = {"package": out, "archive": out / training.ARCHIVE, "report": out / training.REPORT}
+        console.write_json({**files, "metrics": metrics})
         return
     words = {name.replace("_", " "): f"{value:.4f}" for name, value in metrics.items()}
     console.stdout().print(console.table_of("On the newest quarter, which it did not learn from", words))
+    console.stdout().print(f"Report with plots in {(out / training.REPORT).resolve()}", highlight=False, soft_wrap=True)
     console.stdout().print(f"Model package in {out}; next: fraud deploy-model {out} --approve", highlight=False)
 
 

@@ -17,7 +17,7 @@ from cli.history import History
 if TYPE_CHECKING:
     from model.dataset import Dataset
 
-ARCHIVE, LOG = "model.tar.gz", "train.log"
+ARCHIVE, LOG, REPORT = "model.tar.gz", "train.log", "report.html"
 LOG_LINES_SHOWN = 5
 
 
@@ -33,11 +33,11 @@ def assemble(history: History) -> "Dataset":
 
 
 def fit(dataset: "Dataset", out: Path) -> dict[str, float]:
-    """Train on it; `out` then holds the model package, its archive, its metrics and the log. Raises: CommandError."""
+    """Train on it; `out` then holds the model package, its archive, metrics, report and log. Raises: CommandError."""
     import pyarrow.parquet as parquet
 
     from fraud.errors import InvalidPackage
-    from model import package
+    from model import package, training_report
 
     with tempfile.TemporaryDirectory(prefix="fraud-train-") as directory, console.working("Training"):
         container = Container(Path(directory), out.resolve())
@@ -48,6 +48,8 @@ def fit(dataset: "Dataset", out: Path) -> dict[str, float]:
         package.build_archive(out, out / ARCHIVE)
     except InvalidPackage as error:
         raise CommandError(f"The trained model cannot be served: {error}.") from error
+    with console.working("Drawing the report"):
+        training_report.write(out, out, out / REPORT)
     metrics: dict[str, float] = json.loads((out / "metrics.json").read_text())
     return metrics
 

@@ -92,7 +92,7 @@ def score_distribution(parts: Sequence[Scored], lines: Mapping[str, float]) -> s
             axes.axvline(at, color="#0f172a", linewidth=1, linestyle=":")
             axes.annotate(name, (at, 0.99), xycoords=("data", "axes fraction"), rotation=90, va="top", ha="right")
         axes.set(yscale="log", xlim=(0, 1))
-        axes.legend(loc="upper center")
+        figure.legend(loc="outside upper center", ncols=2)
         return _svg(figure, "transactions by score")
 
 

@@ -13,16 +13,13 @@ from model.plots import Scored
 from model.report import ReportData, Table
 from model.train import VALIDATION
 
-NAME = "report.html"
 _HIGHLIGHTS = ("average_precision", "auc", "alert_recall", "block_precision", "review_share", "ece")
 
 
-def write(model_dir: Path, output_dir: Path) -> Path:
-    """Write the report of what a training job left into its model directory."""
+def write(model_dir: Path, output_dir: Path, path: Path) -> None:
+    """Write the report of what a training job left in its two directories."""
     document = json.loads((model_dir / package_json.NAME).read_text(encoding="utf-8"))
-    path = model_dir / NAME
     path.write_text(report.render(report_data(document, output_dir / VALIDATION)), encoding="utf-8")
-    return path
 
 
 def report_data(document: dict[str, Any], validation: Path) -> ReportData:

@@ -44,6 +44,7 @@ def test_train_on_a_file_writes_a_package_that_can_be_served(runner: CliRunner, 
     assert result.exit_code == 0
     assert json.loads(result.stdout)["metrics"]["auc"] > 0.5
     package.verify(out / "model.tar.gz")
+    assert Path(json.loads(result.stdout)["report"]).read_text().count("<svg") == 4
 
 
 def test_train_that_fails_shows_the_end_of_the_log(runner: CliRunner, tmp_path: Path) -> None:

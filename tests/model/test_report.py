@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from model import plots, report
+from model import plots, report, training_report
 from model.plots import Scored
 from model.report import ReportData, Table
 from tests.model.conftest import Trained
@@ -80,10 +81,9 @@ def test_drawing_one_part_with_equal_scores_works() -> None:
         assert drawing.startswith("<svg")
 
 
-def test_training_report_shows_what_the_package_was_measured_on(trained: Trained) -> None:
-    from model import training_report
+def test_training_report_shows_what_the_package_was_measured_on(trained: Trained, tmp_path: Path) -> None:
+    training_report.write(trained.model_dir, trained.output_dir, tmp_path / "report.html")
 
-    page = training_report.write(trained.model_dir, trained.output_dir).read_text()
-
+    page = (tmp_path / "report.html").read_text()
     assert page.count("<svg") == 4
     assert "block precision" in page and "num_boost_round" in page
