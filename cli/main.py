@@ -6,7 +6,22 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import backtest, console, demo, deploy, explain, labels, outputs, quarantine, send, status, teardown, train, up
+from cli import (
+    backtest,
+    console,
+    demo,
+    deploy,
+    explain,
+    labels,
+    outputs,
+    quarantine,
+    send,
+    status,
+    teardown,
+    train,
+    tune,
+    up,
+)
 from cli.errors import CommandError
 
 PURPOSE = "Real-time fraud detection: one decision per transaction, with reasons."
@@ -90,7 +105,7 @@ def fraud() -> None:
     pass
 
 
-for room in (demo, up, outputs, send, labels, train, backtest, deploy, status, explain, quarantine, teardown):
+for room in (demo, up, outputs, send, labels, train, backtest, tune, deploy, status, explain, quarantine, teardown):
     room.register(app)
 
 
