@@ -185,6 +185,14 @@ def test_reasons_beyond_the_budget_are_approximate_and_still_there(model: Model)
     assert exact[8:] != approximate[8:]
 
 
+def test_reasons_of_a_full_request_are_all_there_by_the_real_clock(model: Model) -> None:
+    rows = [FRAUD if n % 3 else "unreadable" for n in range(inference.MOST_ROWS)]
+
+    answer = ask(replace(model, review_threshold=0.0, reasons_budget=0.005), "\n".join(rows))
+    assert [score is None for score in answer["scores"]] == [n % 3 == 0 for n in range(inference.MOST_ROWS)]
+    assert [reasons is None for reasons in answer["reasons"]] == [n % 3 == 0 for n in range(inference.MOST_ROWS)]
+
+
 def test_reasons_without_a_budget_are_all_approximate(model: Model) -> None:
     hurried = replace(model, reasons_budget=0.0, clock=ticking(1.0))
 
