@@ -10,6 +10,7 @@ from local import emf, queues
 from local.environments import Environments, Function, Invocation
 from local.gateway import Gateway, core, service
 from local.objects import put_object
+from local.streams import filters
 from local.streams.pollers import Pollers
 
 CODE_LOCATION = "code-location"
@@ -44,6 +45,7 @@ class Functions:
         stand_in._poll_dynamodb_streams = lambda: False
         stand_in._ensure_poller = self._start_pollers
         queues.install()
+        filters.install()
         _on_set(core("concurrency").esm_wake, self._pollers.notice)
 
     def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -60,9 +61,11 @@ def test_a_card_has_one_writer(on_streams: Mappings) -> None:
     assert on_streams["TransactionStream"]["ParallelizationFactor"] == 1
 
 
-def test_only_new_decisions_are_projected(on_streams: Mappings) -> None:
-    criteria = on_streams["DecisionTable"]["FilterCriteria"]
-    assert criteria == {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
+def test_a_decision_is_projected_until_it_carries_the_projections_mark(on_streams: Mappings) -> None:
+    """By paths that end in a leaf and lie below `dynamodb`: AWS promises filters of table streams no more than that."""
+    (each,) = on_streams["DecisionTable"]["FilterCriteria"]["Filters"]
+    marked = {"transaction_id": {"S": [{"exists": True}]}, "projected": {"BOOL": [{"exists": False}]}}
+    assert json.loads(each["Pattern"]) == {"dynamodb": {"NewImage": marked}}
 
 
 def test_a_label_that_keeps_failing_goes_to_the_dead_letter_queue(template: dict[str, Any]) -> None:
