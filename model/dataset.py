@@ -158,19 +158,24 @@ class _History:
         self._card_of = card_of
         self._terminal_of = terminal_of
         self._label_of: dict[int, Label] = {}
+        self._ordinary: list[bool] = []
 
     def fold(self, first_row: int, events: Iterator[PastEvent], known: _Labels) -> Iterator[list[float | None]]:
         """The features of each event as they were just before it."""
         for row, event in enumerate(events, first_row):
             self.learn_until(event.at, known)
-            yield self._step(self._card_of[row], self._terminal_of[row], event)
+            values = self._step(self._card_of[row], self._terminal_of[row], event)
+            self._ordinary.append(features.is_ordinary(values))
+            yield values
 
     def _step(self, card_token: str, terminal_id: str, event: PastEvent) -> list[float | None]:
         card = self.cards.get(card_token, _NEW_CARD)
         terminal = self.terminals.get(terminal_id, _NEW_TERMINAL)
-        self.cards[card_token] = entities.spend(card, event.at, event.amount_minor)
+        values = features.values(event, card, terminal)
+        unusual = features.is_unusual(values)
+        self.cards[card_token] = entities.spend(card, event.at, event.amount_minor, unusual=unusual)
         self.terminals[terminal_id] = entities.visit(terminal, event.at)
-        return features.values(event, card, terminal)
+        return values
 
     def learn_until(self, at: int | None, known: _Labels) -> None:
         """Tell terminals of the verdicts in effect at `at`: each transaction counts once, the latest verdict stands."""
@@ -178,14 +183,15 @@ class _History:
             before = self._label_of.get(row)
             if label.supersedes(before):
                 self._label_of[row] = label
-                self._recount(self._terminal_of[row], before, label)
+                self._recount(row, before, label)
 
-    def _recount(self, terminal_id: str, before: Label | None, after: Label) -> None:
+    def _recount(self, row: int, before: Label | None, after: Label) -> None:
+        terminal_id, ordinary = self._terminal_of[row], self._ordinary[row]
         terminal = self.terminals.get(terminal_id, _NEW_TERMINAL)
         if before is not None and before.is_fraud:
-            terminal = entities.report_fraud(terminal, before.known_at, -1)
+            terminal = entities.report_fraud(terminal, before.known_at, -1, ordinary=ordinary)
         if after.is_fraud:
-            terminal = entities.report_fraud(terminal, after.known_at)
+            terminal = entities.report_fraud(terminal, after.known_at, ordinary=ordinary)
         self.terminals[terminal_id] = terminal
 
     def outcomes(self) -> npt.NDArray[np.bool_]:

@@ -8,8 +8,8 @@ through the functions that serve online, and is what this is tested against.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -30,7 +30,9 @@ Flags = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float32]
 Sums = tuple[Integers, ...]
 
-LONGEST_WINDOW = 64 * DAY
+Measure = Callable[[Any, Sums], npt.NDArray[np.number]]
+
+LONGEST_WINDOW = 180 * DAY
 """More seconds than any window spans."""
 
 
@@ -40,8 +42,7 @@ def compute(history: History, progress: Progress | None = None) -> Matrix:
     if not len(history):
         return matrix
     done = 0
-    for entity, seen in VIEWS.items():
-        view = seen(history)
+    for entity, view in _views(history):
         for window, columns in _by_window(entity).items():
             sums = view.read(features.WINDOWS[entity][window]) if window else ()
             for column, feature in columns:
@@ -50,6 +51,16 @@ def compute(history: History, progress: Progress | None = None) -> Matrix:
             if progress is not None:
                 progress(done, len(features.NAMES))
     return matrix
+
+
+def _views(history: History) -> Iterator[tuple[str, View]]:
+    """One after the other, since a view holds columns as long as the history."""
+    yield "transaction", TransactionView(history)
+    cards = CardView(history)
+    yield "card", cards
+    ordinary = cards.ordinary()
+    del cards
+    yield "terminal", TerminalView(history, ordinary)
 
 
 def _by_window(entity: str) -> dict[str | None, list[tuple[int, Feature]]]:
@@ -80,6 +91,10 @@ class Timeline:
     def before(self, codes: Integers, moments: Integers) -> Integers:
         """How many entries lie before each moment of its entity, those of lower entities included."""
         return np.searchsorted(self.keys, codes * self.stride + (moments - self.origin))
+
+    def with_sums(self, *amounts: Integers) -> Timeline:
+        """The same entries with more sums, given in the order of the keys."""
+        return replace(self, totals=(*self.totals, *map(_cumulative, amounts)))
 
     def between(self, first: Integers, end: Integers) -> Sums:
         """Sums over the entries from `first` on and before `end`."""
@@ -129,12 +144,23 @@ class CardView(View):
         self.codes = history.card[self.order].astype(np.int64)
         major = np.minimum(self.amount_minor // 100, entities.LARGEST_SQUARED_AMOUNT)
         self.spent = _timeline(history, self.codes, self.at, self.amount_minor, major * major)
+        over_mean = _amount_over_mean(self, self.read(features.WINDOWS["card"]["120d"]))
+        unusual = (over_mean > features.UNUSUAL).astype(np.int64)
+        self.spent = self.spent.with_sums(unusual, unusual * self.amount_minor)
 
     def read(self, window: Window) -> Sums:
         assert window.lag == 0
         width = entities.CARD.levels[window.level].width
         first = self.spent.before(self.codes, (self.at // width - window.tiles + 1) * width)
         return self.spent.between(first, np.arange(len(self.at)))
+
+    def ordinary(self) -> Flags:
+        """`features.is_ordinary` of every row, in the order of the history."""
+        windows = features.WINDOWS["card"]
+        over_usual = _amount_over_usual(self, self.read(windows["120d"]))
+        ordinary = np.empty(len(self.at), dtype=np.bool_)
+        ordinary[self.order] = ~(over_usual > features.ORDINARY) & (self.read(windows["14d"])[3] == 0)
+        return ordinary
 
     @cached_property
     def first_at(self) -> Integers:
@@ -150,25 +176,34 @@ class CardView(View):
 
 
 class TerminalView(View):
-    """Rows terminal by terminal, and what became known of frauds there."""
+    """Rows terminal by terminal, and what became known of frauds there.
 
-    def __init__(self, history: History) -> None:
+    Args:
+        history: all rows.
+        ordinary: which of them, if they are fraud, speak of the terminal rather than of the card.
+    """
+
+    def __init__(self, history: History, ordinary: Flags) -> None:
         super().__init__(history, np.argsort(history.terminal, kind="stable"))
         self.codes = history.terminal[self.order].astype(np.int64)
         self.visits = _timeline(history, self.codes, self.at)
         known = np.flatnonzero(history.is_fraud & (history.known_at <= history.at[-1]))
-        self.frauds = _timeline(history, history.terminal[known].astype(np.int64), history.known_at[known])
+        self.frauds = _reports(history, known)
+        self.ordinary_frauds = _reports(history, known[ordinary[known]])
 
     def read(self, window: Window) -> Sums:
         assert window.lag > 0
         newest = self.at // DAY - window.lag
         first, end = (newest - window.tiles + 1) * DAY, (newest + 1) * DAY
-        sums = (each.between(each.before(self.codes, first), each.before(self.codes, end)) for each in self._timelines)
+        sums = (
+            each.between(each.before(self.codes, first), each.before(self.codes, end))
+            for each in (self.visits, self.frauds, self.ordinary_frauds)
+        )
         return tuple(column for columns in sums for column in columns)
 
-    @property
-    def _timelines(self) -> tuple[Timeline, Timeline]:
-        return self.visits, self.frauds
+
+def _reports(history: History, rows: Integers) -> Timeline:
+    return _timeline(history, history.terminal[rows].astype(np.int64), history.known_at[rows])
 
 
 def _rounded(values: Floats) -> Floats:
@@ -196,6 +231,38 @@ def _amount_zscore(view: View, sums: Sums) -> Floats:
     return _rounded((view.amount_minor / 100 - mean) / deviation)
 
 
+def _usual_mean(_: View, sums: Sums) -> Floats:
+    return _mean(_, (sums[0] - sums[3], sums[1] - sums[4]))
+
+
+def _amount_over_usual(view: View, sums: Sums) -> Floats:
+    return _amount_over_mean(view, (sums[0] - sums[3], sums[1] - sums[4]))
+
+
+def _days_since_first(reports: str) -> Measure:
+    def measure(view: TerminalView, _: Sums) -> Floats:
+        known: Timeline = getattr(view, reports)
+        today = view.at // DAY
+        return _days_between(view, known, known.before(view.codes, (today - features.FRAUD_HORIZON) * DAY))
+
+    return measure
+
+
+def _days_since_last(reports: str) -> Measure:
+    def measure(view: TerminalView, _: Sums) -> Floats:
+        known: Timeline = getattr(view, reports)
+        return _days_between(view, known, known.before(view.codes, view.at // DAY * DAY) - 1)
+
+    return measure
+
+
+def _days_between(view: TerminalView, known: Timeline, entry: Integers) -> Floats:
+    """Days from an entry to each row; NaN where it is not one of the terminal's own within the horizon."""
+    padded = np.append(known.keys, 0)
+    days = view.at // DAY - (padded[entry] - view.codes * known.stride + known.origin) // DAY
+    return np.where((days > 0) & (days <= features.FRAUD_HORIZON), days, np.nan)
+
+
 def _fraud_share(_: View, sums: Sums) -> Floats:
     return _rounded(np.minimum(_ratio(sums[1], sums[0]), 1.0))
 
@@ -208,7 +275,7 @@ def _seconds_since_first(view: CardView, _: Sums) -> Floats:
     return np.where(view.is_new, np.nan, view.at - view.first_at)
 
 
-MEASURES: Mapping[str, Callable[[Any, Sums], npt.NDArray[np.number]]] = {
+MEASURES: Mapping[str, Measure] = {
     "amount": lambda view, _: view.amount_minor,
     "hour": lambda view, _: view.at % DAY // HOUR,
     "weekday": lambda view, _: (view.at // DAY + 3) % 7,
@@ -219,12 +286,14 @@ MEASURES: Mapping[str, Callable[[Any, Sums], npt.NDArray[np.number]]] = {
     "amount_zscore": _amount_zscore,
     "seconds_since_last": _seconds_since_last,
     "seconds_since_first": _seconds_since_first,
+    "usual_mean": _usual_mean,
+    "amount_over_usual": _amount_over_usual,
+    "unusual": lambda _, sums: sums[3],
     "frauds": lambda _, sums: sums[1],
+    "ordinary_frauds": lambda _, sums: sums[2],
+    "days_since_first_fraud": _days_since_first("frauds"),
+    "days_since_last_fraud": _days_since_last("frauds"),
+    "days_since_first_ordinary_fraud": _days_since_first("ordinary_frauds"),
+    "days_since_last_ordinary_fraud": _days_since_last("ordinary_frauds"),
     "fraud_share": _fraud_share,
-}
-
-VIEWS: Mapping[str, Callable[[History], View]] = {
-    "transaction": TransactionView,
-    "card": CardView,
-    "terminal": TerminalView,
 }

@@ -6,15 +6,16 @@ from fraud import windows
 from fraud.windows import EntityState, Level, Shape
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+MONTH = 30 * DAY
 
 CARD = Shape(
     # One tile more than the longest window of the level: a window reads back from the event, which may be late.
-    levels=(Level(5 * MINUTE, 3 * 12 + 1), Level(HOUR, 48 + 1), Level(DAY, 30 + 1)),
-    sums=("count", "amount", "amount_squared"),
+    levels=(Level(5 * MINUTE, 3 * 12 + 1), Level(HOUR, 48 + 1), Level(DAY, 30 + 1), Level(MONTH, 4 + 1)),
+    sums=("count", "amount", "amount_squared", "unusual", "unusual_amount"),
 )
-MINUTES, HOURS, DAYS = range(3)
+MINUTES, HOURS, DAYS, MONTHS = range(4)
 
-TERMINAL = Shape(levels=(Level(DAY, 30 + 2),), sums=("count", "frauds"))
+TERMINAL = Shape(levels=(Level(DAY, 36 + 2),), sums=("count", "frauds", "ordinary_frauds"))
 TERMINAL_DAYS = 0
 
 LARGEST_SQUARED_AMOUNT = 10**8
@@ -36,20 +37,22 @@ def early_label_key(transaction_id: str) -> str:
     return f"label#{transaction_id}"
 
 
-def spend(card: EntityState, at: int, amount_minor: int) -> EntityState:
-    """The card after one transaction."""
+def spend(card: EntityState, at: int, amount_minor: int, *, unusual: bool = False) -> EntityState:
+    """The card after one transaction; `unusual` when the amount was far above the card's mean at that time."""
     major = min(amount_minor // 100, LARGEST_SQUARED_AMOUNT)
-    return windows.add(card, CARD, at, (1, amount_minor, major * major))
+    apart = (1, amount_minor) if unusual else (0, 0)
+    return windows.add(card, CARD, at, (1, amount_minor, major * major, *apart))
 
 
 def visit(terminal: EntityState, at: int, transactions: int = 1) -> EntityState:
     """The terminal after transactions of one day."""
-    return windows.add(terminal, TERMINAL, at, (transactions, 0))
+    return windows.add(terminal, TERMINAL, at, (transactions, 0, 0))
 
 
-def report_fraud(terminal: EntityState, known_at: int, frauds: int = 1) -> EntityState:
+def report_fraud(terminal: EntityState, known_at: int, frauds: int = 1, *, ordinary: bool = False) -> EntityState:
     """The terminal after a fraud became known; -1 takes a withdrawn label back.
 
     Frauds count on the day they became known, not the day they happened: so a window holds only what was known then.
+    `ordinary` frauds have an amount that is usual for their card: they speak of the terminal rather than of the card.
     """
-    return windows.add(terminal, TERMINAL, known_at, (0, frauds))
+    return windows.add(terminal, TERMINAL, known_at, (0, frauds, frauds if ordinary else 0))

@@ -13,6 +13,7 @@
         ├── InvalidSettings      a missing or malformed environment variable
         ├── InvalidPolicy        a malformed policy document
         ├── InvalidPackage       a model package that cannot be served
+        ├── UnknownStateVersion  an entity that other code wrote
         ├── DeploymentFailed     a model that could not be put in service
         └── RoutingConflict      another writer moved the routing item first
 
@@ -82,6 +83,13 @@ class InvalidPolicy(Permanent):
 
 class InvalidPackage(Permanent):
     """A model package that cannot be served."""
+
+class UnknownStateVersion(Permanent):
+    """An entity's state was written by code with other levels or sums."""
+
+    def __init__(self, found: int, understood: int) -> None:
+        super().__init__(f"the state has version {found}, this code understands version {understood} only")
+
 
 
 class DeploymentFailed(Permanent):

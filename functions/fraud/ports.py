@@ -203,20 +203,36 @@ class EventBus(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A decision as labelling sees it: where it was made, and the verdict that stands."""
+    """A decision as labelling sees it.
+
+    Args:
+        terminal_id: where it was made.
+        label: the verdict that stands.
+        ordinary: whether the amount was ordinary for the card, by the features that were served.
+    """
 
     terminal_id: str
     label: Label | None
+    ordinary: bool
 
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """A verdict that takes the place of another, or of none; `waited` when it came before its decision."""
+    """A verdict that takes the place of another, or of none.
+
+    Args:
+        transaction_id: of the decision.
+        before: the verdict that stood.
+        after: the verdict that is to stand.
+        waited: whether it came before its decision.
+        ordinary: as in `Labelled`; the same for every verdict on a decision, so what was added can be taken back.
+    """
 
     transaction_id: str
     before: Label | None
     after: Label
     waited: bool = False
+    ordinary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,10 @@ Times are whole seconds since 1970 (UTC), event time. Expiry follows the entity'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import sub
 
 Tile = tuple[int, ...]
 Series = Mapping[int, Tile]
@@ -105,15 +107,73 @@ def _saturating_add(left: int, right: int) -> int:
     return min(left + right, LARGEST_SUM)
 
 
-def read(state: EntityState, shape: Shape, at: int, window: Window) -> Tile:
-    """Sums over the window as seen at `at`; zeros where nothing was folded.
+class Reading:
+    """All the windows that are read of one kind of entity at once, in one pass over the tiles of each level.
 
-    Tiles later than the window are left out, so a late event never reads its own future.
+    The ends of the windows cut a level into segments, whose running totals are summed; a window is a difference of two.
+
+    Args:
+        shape: what the entity keeps.
+        windows: what to read.
     """
-    newest = at // shape.levels[window.level].width - window.lag
-    oldest = newest - window.tiles + 1
-    total = (0,) * len(shape.sums)
-    for index, tile in state.series[window.level].items():
-        if oldest <= index <= newest:
-            total = tuple(map(_saturating_add, total, tile))
-    return total
+
+    def __init__(self, shape: Shape, windows: Sequence[Window]) -> None:
+        self._levels = tuple(_Segments.cut(shape, level, windows) for level in range(len(shape.levels)))
+        self._nothing = (0,) * len(shape.sums)
+        self._size = len(windows)
+
+    def sums(self, state: EntityState, at: int) -> list[Tile]:
+        """Sums over each window as seen at `at`; zeros where nothing was folded.
+
+        Tiles later than a window are left out, so a late event never reads its own future.
+        """
+        found = [self._nothing] * self._size
+        for tiles, segments in zip(state.series, self._levels, strict=True):
+            if tiles:
+                before = segments.totals(tiles, at, self._nothing)
+                for position, first, end in segments.windows:
+                    skipped = before[first]
+                    found[position] = tuple(map(sub, before[end], skipped)) if any(skipped) else before[end]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Segments:
+    """One level, cut where windows begin and end.
+
+    Args:
+        width: seconds a tile covers.
+        of_age: segment of a tile, by how many tiles back it lies.
+        segments: how many there are.
+        windows: position of the window, its first segment, and the one after its last.
+    """
+
+    width: int
+    of_age: tuple[int, ...]
+    segments: int
+    windows: tuple[tuple[int, int, int], ...]
+
+    @classmethod
+    def cut(cls, shape: Shape, level: int, windows: Sequence[Window]) -> _Segments:
+        mine = [(position, each) for position, each in enumerate(windows) if each.level == level]
+        ends = sorted({0} | {each.lag for _, each in mine} | {each.lag + each.tiles for _, each in mine})
+        of_age = tuple(bisect_right(ends, age) - 1 for age in range(ends[-1]))
+        return cls(
+            shape.levels[level].width,
+            of_age,
+            len(ends) - 1,
+            tuple((position, ends.index(w.lag), ends.index(w.lag + w.tiles)) for position, w in mine),
+        )
+
+    def totals(self, tiles: Series, at: int, nothing: Tile) -> list[Tile]:
+        """What all segments before each one, from the newest on, add up to; one longer than the segments."""
+        newest, depth = at // self.width, len(self.of_age)
+        parts: list[list[Tile]] = [[] for _ in range(self.segments)]
+        for index, tile in tiles.items():
+            age = newest - index
+            if 0 <= age < depth:
+                parts[self.of_age[age]].append(tile)
+        before = [nothing]
+        for each in parts:
+            before.append(tuple(map(sum, zip(before[-1], *each, strict=True))) if each else before[-1])
+        return before

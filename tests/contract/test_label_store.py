@@ -27,7 +27,7 @@ def decided(stores: Stores) -> None:
 def test_apply_first_verdict_is_written_with_its_terminal(stores: Stores, world: World) -> None:
     store = stores.ports().labels
     assert store.apply(commit(LabelChange("t1", None, FRAUD)))
-    assert store.read(["t1", "t2"]) == {"t1": Labelled("m1", FRAUD)}
+    assert store.read(["t1", "t2"]) == {"t1": Labelled("m1", FRAUD, ordinary=True)}
     assert world.visits("m1") == (0, 1)
 
 

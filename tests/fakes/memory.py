@@ -153,7 +153,7 @@ class MemoryLabelStore:
 
     def read(self, transaction_ids: Collection[str]) -> Mapping[str, Labelled]:
         rows = {key: self.memory.decisions[key] for key in transaction_ids if key in self.memory.decisions}
-        return {key: Labelled(row.decision.accepted.transaction.terminal_id, row.label) for key, row in rows.items()}
+        return {key: _labelled(row.decision, row.label) for key, row in rows.items()}
 
     def read_early(self, transaction_ids: Collection[str]) -> Mapping[str, Label]:
         return {key: self.memory.early[key] for key in transaction_ids if key in self.memory.early}
@@ -179,6 +179,10 @@ class MemoryLabelStore:
             return False
         self.memory.early[key] = change.after
         return True
+
+
+def _labelled(decision: Decision, label: Label | None) -> Labelled:
+    return Labelled(decision.accepted.transaction.terminal_id, label, features.is_ordinary(decision.features))
 
 
 class MemoryArchive:

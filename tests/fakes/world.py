@@ -265,7 +265,7 @@ class World:
 
     def visits(self, terminal: str) -> tuple[int, int]:
         """How many transactions and frauds the terminal's state holds."""
-        return folded(self.stores.entity(f"terminal#{terminal}"), level=0)
+        return folded(self.stores.entity(f"terminal#{terminal}"), level=0)[:2]
 
     def counted(self) -> dict[str, int]:
         """Sums of the rollout counters over everything."""

@@ -145,8 +145,8 @@ TABLE = (
         "a late event reads its own future",
         (13,),
         "fraud/windows.py",
-        "if oldest <= index <= newest:",
-        "if oldest <= index:",
+        "if 0 <= age < depth:",
+        "if age < depth:",
     ),
     Mutant(
         "the future is believed",

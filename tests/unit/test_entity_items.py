@@ -2,17 +2,19 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fraud import entities, windows
 from fraud.aws import entity_items
 from fraud.entities import CARD, DAY, TERMINAL
+from fraud.errors import UnknownStateVersion
 from fraud.windows import EntityState
 from tests.fakes.samples import NOW
 
-LARGEST_STATE = 3_600
-"""Bytes: 37 + 49 + 31 tiles of at most 2 + 3 × 9 bytes each, and the frame."""
+LARGEST_STATE = 5_800
+"""Bytes: 37 + 49 + 31 + 5 tiles of at most 2 + 5 × 9 bytes each, and the frame."""
 
 amounts = st.integers(1, 10**12)
 times = st.integers(NOW - 60 * DAY, NOW)
@@ -51,17 +53,33 @@ def test_pack_typical_card_of_three_transactions_a_day_is_below_one_kilobyte() -
 def test_pack_card_of_a_hundred_thousand_transactions_a_day_is_bounded() -> None:
     """Every tile filled with what a busy card's tile would hold."""
     card = windows.empty(CARD)
-    for at in range(NOW - 31 * DAY, NOW, 300):
+    for at in range(NOW - 130 * DAY, NOW, 300):
         transactions = 100_000 * 300 // DAY
-        card = windows.add(card, CARD, at, (transactions, transactions * 10**6, transactions * 10**8))
-    assert sum(map(len, card.series)) == 37 + 49 + 31
+        sums = (transactions, transactions * 10**6, transactions * 10**8, transactions // 9, transactions * 10**5)
+        card = windows.add(card, CARD, at, sums)
+    assert sum(map(len, card.series)) == 37 + 49 + 31 + 5
     assert len(entity_items.pack_state(card, CARD)) <= LARGEST_STATE
 
 
 def test_pack_card_with_every_sum_saturated_is_bounded() -> None:
     card = windows.empty(CARD)
-    for at in range(NOW - 31 * DAY, NOW, 300):
-        card = windows.add(card, CARD, at, (windows.LARGEST_SUM,) * 3)
+    for at in range(NOW - 130 * DAY, NOW, 300):
+        card = windows.add(card, CARD, at, (windows.LARGEST_SUM,) * len(CARD.sums))
     packed = entity_items.pack_state(card, CARD)
     assert len(packed) <= LARGEST_STATE
     assert entity_items.unpack_state(packed, CARD) == card
+
+
+def test_pack_terminal_of_a_hundred_thousand_transactions_a_day_is_below_one_kilobyte() -> None:
+    terminal = windows.empty(TERMINAL)
+    for days in reversed(range(60)):
+        terminal = entities.visit(terminal, NOW - days * DAY, 100_000)
+        terminal = entities.report_fraud(terminal, NOW - days * DAY, 1_000, ordinary=True)
+    assert len(entity_items.pack_state(terminal, TERMINAL)) <= 1024
+
+
+def test_unpack_state_of_another_version_is_refused_by_name() -> None:
+    other = bytearray(entity_items.pack_state(card_of([(NOW, 100)]), CARD))
+    other[1] = entity_items.STATE_VERSION + 1
+    with pytest.raises(UnknownStateVersion, match="the state has version 3, this code understands version 2 only"):
+        entity_items.unpack_state(bytes(other), CARD)

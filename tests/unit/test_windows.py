@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraud import windows
-from fraud.windows import LARGEST_SUM, EntityState, Level, Shape, Window
+from fraud.windows import LARGEST_SUM, EntityState, Level, Reading, Shape, Tile, Window
 
 SHAPE = Shape(levels=(Level(10, 4), Level(100, 3)), sums=("count", "amount"))
 events = st.lists(st.tuples(st.integers(0, 400), st.integers(1, 9)), max_size=30)
@@ -15,6 +15,10 @@ def folded(*events: tuple[int, int], shape: Shape = SHAPE) -> EntityState:
     for at, amount in events:
         state = windows.add(state, shape, at, (1, amount))
     return state
+
+
+def read(state: EntityState, at: int, *wanted: Window) -> Tile:
+    return Reading(SHAPE, wanted).sums(state, at)[0]
 
 
 def test_add_first_event_sets_every_level_and_both_times() -> None:
@@ -52,16 +56,16 @@ def test_add_sums_saturate_at_64_bits() -> None:
 
 def test_read_window_ends_with_the_tile_of_the_reading_time() -> None:
     state = folded((0, 1), (10, 2), (20, 4), (30, 8))
-    assert windows.read(state, SHAPE, 29, Window(0, 2)) == (2, 6)
+    assert read(state, 29, Window(0, 2)) == (2, 6)
 
 
 def test_read_lag_leaves_the_open_tile_out() -> None:
     state = folded((0, 1), (10, 2), (20, 4))
-    assert windows.read(state, SHAPE, 29, Window(0, 1, lag=1)) == (1, 2)
+    assert read(state, 29, Window(0, 1, lag=1)) == (1, 2)
 
 
 def test_read_empty_state_is_zero() -> None:
-    assert windows.read(windows.empty(SHAPE), SHAPE, 1000, Window(1, 3)) == (0, 0)
+    assert read(windows.empty(SHAPE), 1000, Window(1, 3)) == (0, 0)
 
 
 @given(events)
@@ -73,7 +77,17 @@ def test_fold_any_events_equal_the_naive_sum_over_the_window(happened: list[tupl
         width = SHAPE.levels[level].width
         oldest = at // width - tiles + 1
         amounts = [amount for when, amount in happened if oldest <= when // width <= at // width]
-        assert windows.read(state, SHAPE, at, Window(level, tiles)) == (len(amounts), sum(amounts))
+        assert read(state, at, Window(level, tiles)) == (len(amounts), sum(amounts))
+
+
+@given(events, st.lists(st.tuples(st.integers(0, 1), st.integers(1, 4), st.integers(0, 3)), max_size=6))
+def test_read_many_windows_at_once_equal_each_alone(
+    happened: list[tuple[int, int]], of: list[tuple[int, int, int]]
+) -> None:
+    """Windows share segments; the order and the company in which they are read changes nothing."""
+    state = folded(*happened)
+    wanted = [Window(*each) for each in of]
+    assert Reading(SHAPE, wanted).sums(state, 250) == [read(state, 250, each) for each in wanted]
 
 
 @given(events, st.randoms(use_true_random=False))
@@ -85,8 +99,7 @@ def test_fold_any_order_reads_the_same(happened: list[tuple[int, int]], random: 
     assert (one.first_at, one.watermark) == (other.first_at, other.watermark)
     at = one.watermark or 0
     assert all(
-        windows.read(one, SHAPE, at, Window(level, keep)) == windows.read(other, SHAPE, at, Window(level, keep))
-        for level, keep in ((0, 4), (1, 3))
+        read(one, at, Window(level, keep)) == read(other, at, Window(level, keep)) for level, keep in ((0, 4), (1, 3))
     )
 
 

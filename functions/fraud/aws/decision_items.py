@@ -31,6 +31,8 @@ def encode(decision: Decision, retention_days: int) -> Item:
         "contract": text(CONTRACT),
         "slot": text(decision.slot or NO_SLOT),
         "served_by": text(decision.served_by),
+        # Kept beside them, so that a label counts alike whatever table of features is in force when it comes.
+        "ordinary_amount": {"BOOL": features.is_ordinary(decision.features)},
         "epoch": number(decision.epoch),
         "policy_version": text(decision.policy_version),
         "payload_hash": text(decision.accepted.payload_hash),

@@ -10,10 +10,12 @@ from fraud import windows
 from fraud.aws import dynamodb
 from fraud.aws.dynamodb import Item
 from fraud.entities import CARD, DAY, TERMINAL
+from fraud.errors import UnknownStateVersion
 from fraud.ports import StoredState
 from fraud.windows import EntityState, Level, Shape
 
-STATE_VERSION = 1
+STATE_VERSION = 2
+"""Raise it with the levels or the sums of a shape: a state of another version is refused, never misread."""
 _SHAPES = {"card": CARD, "terminal": TERMINAL}
 
 
@@ -81,8 +83,14 @@ def pack_state(state: EntityState, shape: Shape) -> bytes:
 
 
 def unpack_state(data: bytes, shape: Shape) -> EntityState:
-    """The state of a binary form."""
+    """The state of a binary form.
+
+    Raises:
+        UnknownStateVersion: other code wrote it, with other levels or sums.
+    """
     packed = _unpack(data)
+    if packed.state_version != STATE_VERSION:
+        raise UnknownStateVersion(packed.state_version, STATE_VERSION)
     step = len(shape.sums) + 1
     series = tuple(
         dict(_tiles(flat, level, packed.watermark, step))

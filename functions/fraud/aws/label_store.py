@@ -42,8 +42,7 @@ class DynamoLabelStore:
         """
         keys = {self.decision_table: [_decision_key(each) for each in sorted(transaction_ids)]}
         return {
-            item["transaction_id"]["S"]: Labelled(item["terminal_id"]["S"], label_items.decode(item))
-            for item in self.batch_get.items(keys)[self.decision_table]
+            item["transaction_id"]["S"]: _labelled(item) for item in self.batch_get.items(keys)[self.decision_table]
         }
 
     def read_early(self, transaction_ids: Collection[str]) -> Mapping[str, Label]:
@@ -119,6 +118,10 @@ class DynamoLabelStore:
                 },
             }
         }
+
+
+def _labelled(item: Item) -> Labelled:
+    return Labelled(item["terminal_id"]["S"], label_items.decode(item), item["ordinary_amount"]["BOOL"])
 
 
 def _decision_key(transaction_id: str) -> Item:

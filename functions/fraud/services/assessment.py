@@ -49,7 +49,7 @@ def fold(pending: Pending, snapshot: Snapshot) -> Iterator[Draft]:
         for accepted in rows:
             terminal = snapshot.entities.get(entities.terminal_key(accepted.transaction.terminal_id), _NEW_TERMINAL)
             row = features.values(accepted, card, terminal.state)
-            card = entities.spend(card, accepted.at, accepted.amount_minor)
+            card = entities.spend(card, accepted.at, accepted.amount_minor, unusual=features.is_unusual(row))
             yield Draft(key, accepted, row, card)
 
 

@@ -113,7 +113,8 @@ class Labelling:
         decided = self.store.read(pending)
         absent = {key: verdict for key, verdict in pending.items() if key not in decided}
         changes = [
-            (found.terminal_id, LabelChange(key, found.label, pending[key], waited)) for key, found in decided.items()
+            (found.terminal_id, LabelChange(key, found.label, pending[key], waited, found.ordinary))
+            for key, found in decided.items()
         ]
         unchanged = self._change([each for each in changes if each[1].after.supersedes(each[1].before)])
         return {each.transaction_id: each.after for each in [*self._keep(absent), *unchanged]}
@@ -173,8 +174,10 @@ def _commits(key: str, stored: StoredState, changes: Sequence[LabelChange]) -> I
 def _recount(terminal: EntityState, change: LabelChange) -> EntityState:
     """Take back what the former verdict added and add what the new one says."""
     if change.before is not None and change.before.is_fraud:
-        terminal = entities.report_fraud(terminal, change.before.known_at, -1)
-    return entities.report_fraud(terminal, change.after.known_at) if change.after.is_fraud else terminal
+        terminal = entities.report_fraud(terminal, change.before.known_at, -1, ordinary=change.ordinary)
+    if change.after.is_fraud:
+        terminal = entities.report_fraud(terminal, change.after.known_at, ordinary=change.ordinary)
+    return terminal
 
 
 def _archived(transaction_id: str, verdict: Label) -> dict[str, Any]:
