@@ -8,7 +8,8 @@ from typing import Any
 
 from cli import console, tables
 from cli.errors import CommandError
-from cli.quarantine import FAILED, POISON, Quarantine, read
+from cli.quarantine import Quarantine
+from cli.quarantine_objects import FAILED, POISON, read
 from cli.status import queue_depth, tally
 from cli.summary import Outcome
 from cli.target import Target

@@ -1,19 +1,18 @@
-"""`fraud replay-quarantine`: what could not be processed, given back to where it came from."""
+"""`fraud replay-quarantine`: what could not be processed, dead labels too, given back to where it came from."""
 
-import base64
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 
-from cli import console, sinks
+from cli import console, dead_labels, sinks
 from cli.errors import CommandError
 from cli.options import AsJson
 from cli.producer import Producer, Record
+from cli.quarantine_objects import FAILED, POISON, Contents, read
 from cli.target import Target, addressed
 
 EPILOG = """[bold]Examples[/bold]
@@ -25,41 +24,25 @@ EPILOG = """[bold]Examples[/bold]
   fraud replay-quarantine
 
 Run it when the cause is gone. What was already decided is not decided or counted again. An object moves to
-replayed/ once all it held was accepted; records that held a card number cannot be replayed and stay."""
+replayed/ once all it held was accepted; of a batch that Lambda gave up on only its numbers do. Records that held a
+card number, were no UTF-8 or too long cannot be replayed and stay."""
 
-POISON, FAILED = "poison/", "aws/lambda/"
 REPLAYED = "replayed/"
-MASK = "[PAN]"
-Destination = Literal["stream", "queue", "function"]
-Prefix = Annotated[list[str] | None, typer.Option(help="Only objects under this prefix; may be repeated.")]
+Prefix = Annotated[
+    list[str] | None, typer.Option(help="Only objects under this prefix, and no dead labels; may be repeated.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be replayed, and change nothing.")]
 Most = Annotated[int, typer.Option("--limit", min=1, help="At most so many objects.")]
-
-
-@dataclass
-class Contents:
-    """What one object holds.
-
-    Args:
-        destination: where its records go.
-        records: what is given back; for `function`, one event of the stream's consumer.
-        kept: lines that cannot be given back.
-
-    """
-
-    destination: Destination
-    records: list[Record] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
 
 
 @addressed
 def replay_quarantine(
     target: Target, prefix: Prefix = None, dry_run: DryRun = False, limit: Most = 10_000, as_json: AsJson = False
 ) -> None:
-    """Give quarantined records back to the stream, the queue or the projector."""
+    """Give quarantined records back to the stream, the queue or the projector, and dead labels to their queue."""
     store = Quarantine(target)
     keys = list(islice(store.keys(prefix or [POISON, FAILED]), limit))
-    totals = {"objects": 0, "transactions": 0, "labels": 0, "projections": 0, "kept": 0}
+    totals = {"objects": 0, "transactions": 0, "labels": 0, "projections": 0, "kept": 0, "dead_labels": 0}
     deliver = (lambda contents: None) if dry_run else replayer(target)
     with console.progress("Replaying", len(keys)) as meter:
         for key in keys:
@@ -69,62 +52,9 @@ def replay_quarantine(
                 store.retire(key, body, contents)
             count(totals, contents)
             meter.advance(1)
+    if not prefix:
+        totals["dead_labels"] = (dead_labels.waiting if dry_run else dead_labels.give_back)(target)
     tell(totals, dry_run, as_json)
-
-
-def read(key: str, body: bytes) -> Contents:
-    """The records of an object, by what wrote it. Raises: CommandError."""
-    try:
-        return failed_batch(json.loads(body)) if key.startswith(FAILED) else poison(body.decode().splitlines())
-    except (ValueError, KeyError, TypeError) as error:
-        raise CommandError(f"{key} cannot be read ({error!r}); move it away or leave it out with --prefix.") from error
-
-
-def poison(lines: Sequence[str]) -> Contents:
-    """Lines that a function refused."""
-    documents = [(line, json.loads(line)) for line in lines if line.strip()]
-    contents = Contents("queue" if documents and documents[0][1]["source"] == "labels" else "stream")
-    for line, document in documents:
-        if replayable(document):
-            contents.records.append(_refused_record(document))
-        else:
-            contents.kept.append(line)
-    return contents
-
-
-def replayable(document: Mapping[str, Any]) -> bool:
-    """Whether the payload is as it was sent: whole, and with nothing masked."""
-    return bool(document.get("complete", True)) and MASK not in document["payload"]
-
-
-def _refused_record(document: Mapping[str, Any]) -> Record:
-    payload = document["payload"]
-    data = base64.b64decode(payload) if document.get("encoding") == "base64" else payload.encode()
-    return Record(_card_in(data) or hashlib.blake2b(data, digest_size=8).hexdigest(), data)
-
-
-def _card_in(data: bytes) -> str | None:
-    """The card, which keeps the record on its shard; what is still no transaction may go to any."""
-    try:
-        card_token = json.loads(data)["card_token"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return card_token if isinstance(card_token, str) and 0 < len(card_token) <= 256 else None
-
-
-def failed_batch(document: Mapping[str, Any]) -> Contents:
-    """A batch that Lambda gave up on, with the whole event in `payload`.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
-    """
-    event = json.loads(document["payload"])
-    if all("kinesis" in record for record in event["Records"]):
-        return Contents("stream", [_stream_record(record["kinesis"]) for record in event["Records"]])
-    return Contents("function", [Record("", document["payload"].encode())])
-
-
-def _stream_record(kinesis: Mapping[str, Any]) -> Record:
-    return Record(kinesis["partitionKey"], base64.b64decode(kinesis["data"]))
 
 
 def replayer(target: Target) -> Callable[[Contents], None]:
@@ -171,15 +101,39 @@ class Quarantine:
         return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
 
     def retire(self, key: str, body: bytes, contents: Contents) -> None:
-        """Keep a copy under replayed/, then leave only what could not be given back."""
+        """Note under replayed/ what was given back, and leave only what could not be."""
         if not contents.records:
             return
-        self._client.put_object(Bucket=self._bucket, Key=REPLAYED + key, Body=body)
+        if key.startswith(FAILED):
+            self._put(REPLAYED + key, json.dumps(receipt(key, contents)))
+            self._erase(key)
+            return
+        self._put(REPLAYED + key, body.decode())
         if contents.kept:
-            rest = "".join(line + "\n" for line in contents.kept)
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=rest.encode())
+            self._put(key, "".join(line + "\n" for line in contents.kept))
         else:
             self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def _put(self, key: str, text: str) -> None:
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=text.encode())
+
+    def _erase(self, key: str) -> None:
+        """Delete every version: nothing masked the card numbers in what Lambda wrote."""
+        for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=key):
+            for each in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+                if each["Key"] == key:
+                    self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=each["VersionId"])
+
+
+def receipt(key: str, contents: Contents) -> dict[str, object]:
+    """What was replayed, without a word of it."""
+    return {
+        "key": key,
+        "replayed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "destination": contents.destination,
+        "count": len(contents.ids),
+        "sequence_numbers": contents.ids,
+    }
 
 
 def count(totals: dict[str, int], contents: Contents) -> None:
@@ -198,7 +152,8 @@ def tell(totals: Mapping[str, int], dry_run: bool, as_json: bool) -> None:
     verb = "Would replay" if dry_run else "Replayed"
     console.stdout().print(
         f"{verb} {totals['transactions']:,} transactions, {totals['labels']:,} labels and {totals['projections']:,} "
-        f"batches of the projector from {totals['objects']:,} objects; {totals['kept']:,} records cannot be replayed.",
+        f"batches of the projector from {totals['objects']:,} objects, and {totals['dead_labels']:,} dead labels; "
+        f"{totals['kept']:,} records cannot be replayed.",
         highlight=False,
     )
 

@@ -8,7 +8,7 @@ from cli import outcomes
 from cli.errors import CommandError
 from cli.target import Target
 from tests.cli.test_explain import DECISION
-from tests.cli.test_quarantine import FAILED_KEY, LABEL_KEY, POISON_KEY, failed, line, put, stream_record
+from tests.cli.test_quarantine import FAILED_KEY, LABEL_KEY, POISON_KEY, failed, line, put, stream_record, table_record
 from tests.cli.test_status import counters
 
 
@@ -26,10 +26,10 @@ def test_decided_counts_every_epoch_until_now(stack: Target) -> None:
 
 
 def test_quarantined_counts_transactions_of_both_kinds_and_no_labels(stack: Target) -> None:
-    put(stack, POISON_KEY, "\n".join([line("x"), line("[PAN]")]).encode())
-    put(stack, LABEL_KEY, line("x", source="labels").encode())
+    put(stack, POISON_KEY, "\n".join([line(b"x"), line(b"\xff")]).encode())
+    put(stack, LABEL_KEY, line(b"x", source="labels").encode())
     put(stack, FAILED_KEY, failed(stream_record("k", b"1")))
-    put(stack, FAILED_KEY + "2", failed({"dynamodb": {}}))
+    put(stack, FAILED_KEY + "2", failed(table_record()))
     assert outcomes.quarantined(stack) == 3
 
 
@@ -43,7 +43,7 @@ def test_outcomes_hold_decisions_against_the_truth(stack: Target) -> None:
 
 def test_wait_until_settled_ends_when_all_are_decided_or_quarantined(stack: Target) -> None:
     count(stack, 0, 3)
-    put(stack, POISON_KEY, line("x").encode())
+    put(stack, POISON_KEY, line(b"x").encode())
     outcomes.wait_until_settled(stack, 4)
 
 
