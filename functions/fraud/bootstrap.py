@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from fraud import policy, settings
+from fraud import deadline, policy, settings
 from fraud.aws import decision_items, metrics
 from fraud.aws.batch_get import BatchGet
 from fraud.aws.decision_log import DynamoDecisionLog
@@ -32,22 +32,20 @@ from fraud.services.assessment import Assessment
 from fraud.services.labelling import Labelling
 from fraud.services.models import Models
 from fraud.services.projection import Projection
-from fraud.services.scoring import LONGEST_COMMIT, Scoring
+from fraud.services.scoring import Scoring
 from fraud.settings import DeploymentSettings, LabellingSettings, ProjectionSettings, ScoringSettings
 
 if TYPE_CHECKING:
     from fraud.services.deployment import Deployment
 
 CALLS = Config(
-    connect_timeout=0.5,
-    read_timeout=1.0,
-    retries={"mode": "standard", "total_max_attempts": 2},
+    connect_timeout=deadline.CONNECT_TIMEOUT,
+    read_timeout=deadline.READ_TIMEOUT,
+    retries={"mode": "standard", "total_max_attempts": deadline.ATTEMPTS},
     # A quarter of the handler's CPU; our items are typed, and AWS checks them again.
     parameter_validation=False,
 )
 """botocore's own timeouts are 60 s and would outlive the invocation."""
-CALL_BUDGET = 2 * (0.5 + 1.0) + 0.5
-"""The longest an InvokeEndpoint with these timeouts can take, back-off included, seconds."""
 CALLERS = 4
 """Calls of one kind that run at once for one batch."""
 POLICY = Path(__file__).parent.parent / "policy.json"
@@ -63,7 +61,7 @@ def scoring(env: Mapping[str, str] = os.environ) -> tuple[Scoring, Callable[[Bat
     names = settings.from_env(ScoringSettings, env)
     dynamodb = boto3.client("dynamodb", config=CALLS)
     scorer = SageMakerScorer(boto3.client("sagemaker-runtime", config=CALLS))
-    models = Models(scorer, time.monotonic, CALL_BUDGET, LONGEST_COMMIT)
+    models = Models(scorer, time.monotonic)
     use_case = Scoring(
         state=DynamoStateReader(_batch_get(dynamodb), names.entity_table, names.rollout_table, time.time),
         assessment=Assessment(models, policy.load(POLICY.read_bytes()), time.time),

@@ -1,9 +1,10 @@
 """Finding and masking payment card numbers (PAN) in text.
 
-A primary account number must never be stored or logged (PCI DSS 3.5, 10.3). A run of digits counts as one when it has
-the prefix and length of an issuer's range and its Luhn check digit holds (ISO/IEC 7812-1); blanks and hyphens between
-the digits do not hide it. Inside a hexadecimal hash or a UUID it does not count: one such run of digits in a thousand
-hashes passes every check by chance.
+A primary account number must never be stored or logged (PCI DSS 3.5, 10.3). Digits count as one when they have the
+prefix and length of an issuer's range and their Luhn check digit holds (ISO/IEC 7812-1), written together or in the
+groups that cards show, with blanks, hyphens, dots and the like between them. Identifiers joined from other groups of
+digits do not count, nor do digits inside a hexadecimal hash or a UUID: one in a thousand hashes passes every check by
+chance.
 """
 
 from __future__ import annotations
@@ -13,12 +14,18 @@ from collections.abc import Iterator
 
 MASK = "[PAN]"
 
-_LONG_RUN = re.compile(r"(?<![0-9])[2-6](?:[ -]?[0-9]){12}")
-# One pattern per length, each a lookahead: digits beside a card number, such as a date or an expiry, cannot hide it by
-# being taken for a part of it.
-_CANDIDATES = tuple(
-    re.compile(rf"(?<![0-9])(?=([2-6](?:[ -]?[0-9]){{{digits - 1}}})(?![0-9]))") for digits in range(13, 20)
+_GAP = "[ ._:/-]{1,2}"
+_LONG_RUN = re.compile(rf"(?<![0-9])[2-6](?:(?:{_GAP})?[0-9]){{12}}")
+_WRITINGS = (
+    *(f"[0-9]{{{digits}}}" for digits in range(13, 20)),
+    *(f"[0-9]{{4}}(?:{_GAP}[0-9]{{4}}){{2}}{_GAP}[0-9]{{{digits}}}" for digits in range(1, 5)),
+    *(f"[0-9]{{4}}(?:{_GAP}[0-9]{{4}}){{3}}{_GAP}[0-9]{{{digits}}}" for digits in range(1, 4)),
+    *(f"[0-9]{{4}}{_GAP}[0-9]{{6}}{_GAP}[0-9]{{{digits}}}" for digits in (4, 5)),
 )
+"""Digits together, in fours, and as American Express and Diners Club group them."""
+# Each a lookahead: digits beside a card number, such as a date or an expiry, cannot hide it by being taken for a part
+# of it.
+_CANDIDATES = tuple(re.compile(rf"(?<![0-9])(?=({writing})(?![0-9]))") for writing in _WRITINGS)
 _HASH = re.compile(
     r"(?<![0-9A-Za-z])(?:(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{24,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})(?![0-9A-Za-z])"
 )
@@ -62,7 +69,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_card_number(text: str) -> bool:
-    digits = text.replace(" ", "").replace("-", "")
+    digits = re.sub(r"[^0-9]", "", text)
     return _ISSUED.fullmatch(digits) is not None and _passes_luhn(digits)
 
 

@@ -4,7 +4,6 @@
     ├── Retryable                the same call may succeed later
     │   ├── StoreUnavailable     throttled, timed out or failing store
     │   ├── ModelUnavailable     the endpoint did not answer with usable scores
-    │   ├── DeadlineExceeded     no time left to do it in this invocation
     │   └── DeploymentInterrupted  a step of a deployment did not come to its end
     └── Permanent                the same call will fail for ever
         ├── InvalidRecord        a record that cannot be accepted
@@ -13,8 +12,8 @@
         ├── InvalidSettings      a missing or malformed environment variable
         ├── InvalidPolicy        a malformed policy document
         ├── InvalidPackage       a model package that cannot be served
-        ├── UnknownStateVersion  an entity that other code wrote
         ├── DeploymentFailed     a model that could not be put in service
+        ├── UnknownStateVersion  an entity that other code wrote
         └── RoutingConflict      another writer moved the routing item first
 
 No message carries a payload: what a producer sent may hold what must never reach a log.
@@ -37,10 +36,6 @@ class StoreUnavailable(Retryable):
 
 class ModelUnavailable(Retryable):
     """An endpoint did not answer with usable scores."""
-
-
-class DeadlineExceeded(Retryable):
-    """No time is left to do it in this invocation."""
 
 
 class DeploymentInterrupted(Retryable):
@@ -84,16 +79,16 @@ class InvalidPolicy(Permanent):
 class InvalidPackage(Permanent):
     """A model package that cannot be served."""
 
+
+class DeploymentFailed(Permanent):
+    """A model that could not be put in service."""
+
+
 class UnknownStateVersion(Permanent):
     """An entity's state was written by code with other levels or sums."""
 
     def __init__(self, found: int, understood: int) -> None:
         super().__init__(f"the state has version {found}, this code understands version {understood} only")
-
-
-
-class DeploymentFailed(Permanent):
-    """A model that could not be put in service."""
 
 
 class RoutingConflict(Permanent):

@@ -26,6 +26,10 @@ from fraud.transaction import Transaction
 
 Value = str | int | float | None
 TRANSACTION_FIELDS = frozenset(Transaction.__struct_fields__) - {"schema_version", "occurred_at"}
+TEXT_FIELDS = TRANSACTION_FIELDS - {"amount_minor"}
+TESTS = ("is_in", "not_in", "equals", "at_least", "below")
+TESTS_OF = {True: frozenset({"is_in", "not_in", "equals"}), False: frozenset({"equals", "at_least", "below"})}
+"""Which tests make sense for text, and which for numbers."""
 MOST_RULES = 200
 
 
@@ -105,6 +109,8 @@ def load(text: bytes) -> Policy:
     except msgspec.MsgspecError as error:
         raise InvalidPolicy(str(error)) from error
     for rule in document.rules:
+        if rule.phase != "before" and rule.action is Action.APPROVE:
+            raise InvalidPolicy(f"rule {rule.name!r}: only the phase 'before' may approve; the others only raise")
         for condition in rule.when:
             _check(rule, condition, document.lists)
     return Policy(document, f"{document.version}+{hashlib.blake2b(text, digest_size=4).hexdigest()}")
@@ -119,8 +125,20 @@ def _check(rule: Rule, condition: Condition, lists: Mapping[str, frozenset[str]]
     for name in (condition.is_in, condition.not_in):
         if name is not None and name not in lists:
             raise InvalidPolicy(f"rule {rule.name!r}: unknown list {name!r}")
-    if all(getattr(condition, test) is None for test in ("is_in", "not_in", "equals", "at_least", "below")):
+    _check_tests(rule, condition)
+
+
+def _check_tests(rule: Rule, condition: Condition) -> None:
+    """A condition that can never hold is a typing error, and in a deny rule a silent hole."""
+    tests = [test for test in TESTS if getattr(condition, test) is not None]
+    if not tests:
         raise InvalidPolicy(f"rule {rule.name!r}: the condition on {condition.field!r} tests nothing")
+    is_text = condition.field in TEXT_FIELDS
+    if not TESTS_OF[is_text].issuperset(tests) or (
+        condition.equals is not None and isinstance(condition.equals, str) != is_text
+    ):
+        kind = "text" if is_text else "a number"
+        raise InvalidPolicy(f"rule {rule.name!r}: {condition.field!r} is {kind}, and cannot be tested like that")
 
 
 def decide(

@@ -141,3 +141,23 @@ def test_event_bus_only_refused_entries_are_sent_again() -> None:
         stub.add_response("put_events", {"FailedEntryCount": 0, "Entries": [{"EventId": "2"}]}, {"Entries": [again]})
         EventBridgeBus(stub.client, "fraud", Inline(), lambda attempt: None).publish(decisions)
         stub.assert_no_pending_responses()
+
+
+def test_failed_call_is_logged_with_its_cause(dynamodb: Stubber, caplog: pytest.LogCaptureFixture) -> None:
+    dynamodb.add_client_error("transact_write_items", "AccessDeniedException", "secret of the item")
+    with pytest.raises(StoreUnavailable):
+        commit(dynamodb)
+    [line] = caplog.records
+    assert (line.__dict__["operation"], line.__dict__["cause"]) == ("TransactWriteItems", "AccessDeniedException")
+    assert "secret" not in str(line.__dict__)
+
+
+def test_cancellation_is_logged_unless_a_condition_explains_it(
+    dynamodb: Stubber, caplog: pytest.LogCaptureFixture
+) -> None:
+    cancelled(dynamodb, {"Code": "ConditionalCheckFailed"}, {"Code": "None"})
+    commit(dynamodb)
+    assert caplog.records == []
+    cancelled(dynamodb, {"Code": "ThrottlingError"}, {"Code": "None"})
+    commit(dynamodb)
+    assert caplog.records[0].__dict__["causes"] == {"ThrottlingError": 1}

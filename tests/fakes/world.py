@@ -47,8 +47,6 @@ from tests.fakes.samples import NOW
 
 POLICY = policy.load(b'{"version": "1", "lists": {}, "rules": []}')
 INVOCATION = 60.0
-CALL_BUDGET = 3.5
-RESERVE = 1.5
 
 
 @dataclass(frozen=True)
@@ -221,7 +219,7 @@ class World:
     reports: list[BatchReport] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.models = Models(self.scorer, self.clock, CALL_BUDGET, RESERVE)
+        self.models = Models(self.scorer, self.clock)
 
     @property
     def clock(self) -> Clock:

@@ -108,7 +108,7 @@ def test_fault_13_events_out_of_order_see_what_came_before_them_only() -> None:
 def test_fault_13_late_event_has_no_negative_age() -> None:
     world = in_memory()
     world.score([record(1, payload("t1")), record(2, payload("t2", at=NOW - HOUR))])
-    ages = {name: value for name, value in served(world, "t2").items() if "since" in name}
+    ages = {name: value for name, value in served(world, "t2").items() if "seconds_since" in name}
     assert ages == {"card_seconds_since_last": 0, "card_seconds_since_first": 0}
 
 

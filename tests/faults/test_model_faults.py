@@ -13,12 +13,13 @@ from botocore.stub import Stubber
 from fraud import policy
 from fraud.aws.endpoint import SageMakerScorer, from_json
 from fraud.batch_report import BatchReport
+from fraud.deadline import LONGEST_CALL
 from fraud.decision import Score
 from fraud.errors import ModelUnavailable
 from fraud.routing import Routing
 from tests.fakes import history, samples
 from tests.fakes.samples import record
-from tests.fakes.world import CALL_BUDGET, RESERVE, Rows, World, in_memory
+from tests.fakes.world import Rows, World, in_memory
 
 A, B = "fraud-a", "fraud-b"
 REVIEW_LARGE = policy.load(
@@ -62,7 +63,7 @@ def slow(world: World, seconds: float) -> Callable[[Rows], list[Score | None]]:
 
 def test_fault_22_endpoint_slower_than_its_budget_falls_back_inside_the_deadline() -> None:
     world = routed()
-    world.scorer.answers[A] = slow(world, CALL_BUDGET)
+    world.scorer.answers[A] = slow(world, LONGEST_CALL)
     started = world.clock()
     assert world.score([record(1, samples.payload())], seconds=10) == []
     [decision] = world.reports[0].decided
@@ -72,16 +73,17 @@ def test_fault_22_endpoint_slower_than_its_budget_falls_back_inside_the_deadline
 
 def test_fault_22_endpoint_is_not_asked_without_the_time_for_its_answer() -> None:
     world = routed()
-    world.scorer.answers[A] = slow(world, CALL_BUDGET)
-    assert world.score([record(1, samples.payload())], seconds=CALL_BUDGET + RESERVE - 0.1) == []
+    world.scorer.answers[A] = slow(world, LONGEST_CALL)
+    world.faults.before("state.read", 1, lambda: world.clock.pass_by(0.1))
+    assert world.score([record(1, samples.payload())], seconds=2 * LONGEST_CALL) == []
     assert world.scorer.asked == []
     assert world.reports[0].decided[0].degraded
 
 
 def test_fault_22_two_slow_slots_still_leave_the_time_to_commit() -> None:
     world = routed(samples.routing(share_bps=10_000, challenger="b"))
-    world.scorer.answers = {A: slow(world, CALL_BUDGET), B: slow(world, CALL_BUDGET)}
-    assert world.score([record(1, samples.payload())], seconds=CALL_BUDGET + RESERVE + 1) == []
+    world.scorer.answers = {A: slow(world, LONGEST_CALL), B: slow(world, LONGEST_CALL)}
+    assert world.score([record(1, samples.payload())], seconds=2 * LONGEST_CALL + 1) == []
     assert world.scorer.asked == [B]
 
 
@@ -96,7 +98,7 @@ def test_fault_23_refused_call_is_an_unavailable_model(status: int) -> None:
     client = boto3.client("sagemaker-runtime")
     with Stubber(client) as stub:
         stub.add_client_error("invoke_endpoint", "ModelError", http_status_code=status)
-        with pytest.raises(ModelUnavailable, match=r"^ModelError$"):
+        with pytest.raises(ModelUnavailable, match=r"^InvokeEndpoint: ModelError$"):
             SageMakerScorer(client).score(samples.model(), [[1.0]])
 
 
@@ -105,7 +107,7 @@ def test_fault_23_connection_that_breaks_is_an_unavailable_model() -> None:
         def invoke_endpoint(self, **request: Any) -> None:
             raise ReadTimeoutError(endpoint_url="https://example.com")
 
-    with pytest.raises(ModelUnavailable, match=r"^ReadTimeoutError$"):
+    with pytest.raises(ModelUnavailable, match=r"^InvokeEndpoint: ReadTimeoutError$"):
         SageMakerScorer(Client()).score(samples.model(), [[1.0]])
 
 

@@ -230,8 +230,8 @@ TABLE = (
         "a card number beside other digits is overlooked",
         (34,),
         "fraud/card_numbers.py",
-        "(?=([2-6](?:[ -]?[0-9]){{{digits - 1}}})(?![0-9]))",
-        "([2-6](?:[ -]?[0-9]){{{digits - 1}}})(?![ -]?[0-9])",
+        "(?=([2-6](?:[ ._:/-]{{0,2}}[0-9]){{{digits - 1}}})(?![0-9]))",
+        "([2-6](?:[ ._:/-]{{0,2}}[0-9]){{{digits - 1}}})(?![ -]?[0-9])",
     ),
     Mutant(
         "a label's refusal repeats what was sent", (34,), "fraud/label.py", "_explain(error)) from", "str(error)) from"
@@ -320,7 +320,7 @@ TABLE = (
         "a terminal's verdicts follow on a failed commit",
         (37,),
         LABELLING,
-        "moved = moved or not self.store.apply(commit)",
-        "moved = not self.store.apply(commit)",
+        "moved = moved or not (deadline.allows(1) and self.store.apply(commit))",
+        "moved = not (deadline.allows(1) and self.store.apply(commit))",
     ),
 )

@@ -107,3 +107,16 @@ def test_hashes_and_uuids_are_not_taken_for_card_numbers() -> None:
 def test_a_card_number_beside_a_hash_still_counts() -> None:
     assert card_numbers.mask(f"{'ab12' * 8} 4111111111111111") == f"{'ab12' * 8} [PAN]"
     assert card_numbers.contains("card4111111111111111")
+
+
+@pytest.mark.parametrize("gap", [" ", "-", ".", "_", ":", "/", "--", " -"])
+def test_a_card_number_in_groups_counts_whatever_stands_between(gap: str) -> None:
+    assert card_numbers.contains(gap.join(["4111", "1111", "1111", "1111"]))
+    assert card_numbers.contains(gap.join(["3782", "822463", "10005"]))
+
+
+@pytest.mark.parametrize("identifier", ["5123:20261123:0007", "4021-20261123-0003"])
+def test_an_identifier_joined_from_other_groups_does_not_count(identifier: str) -> None:
+    together = "".join(filter(str.isdigit, identifier))
+    assert card_numbers.contains(together)
+    assert not card_numbers.contains(identifier)

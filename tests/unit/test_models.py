@@ -8,14 +8,14 @@ from fraud.routing import Routing
 from fraud.services.models import Answer, Models
 from tests.fakes import samples
 from tests.fakes.faults import Clock
-from tests.fakes.world import CALL_BUDGET, RESERVE, ScriptedScorer
+from tests.fakes.world import ScriptedScorer
 
 CARDS = [f"c{number}" for number in range(40)]
 ROWS = [[float(number)] * 30 for number in range(40)]
 
 
 def answers(routing: Routing | None, scorer: ScriptedScorer) -> list[Answer]:
-    models = Models(scorer, Clock(0), CALL_BUDGET, RESERVE)
+    models = Models(scorer, Clock(0))
     return models.answer(routing, CARDS, ROWS, Deadline(lambda: 60.0))[0]
 
 
@@ -80,7 +80,7 @@ def test_answer_model_is_sent_only_what_its_contract_names() -> None:
 
 def test_answer_challenger_that_answers_no_row_has_failed_and_opens_its_breaker() -> None:
     scorer = ScriptedScorer({"fraud-b": lambda rows: [None] * len(rows)})
-    models = Models(scorer, Clock(0), CALL_BUDGET, RESERVE)
+    models = Models(scorer, Clock(0))
     routing = samples.routing(share_bps=10_000, challenger="b")
     calls = [models.answer(routing, CARDS, ROWS, Deadline(lambda: 60.0))[1] for _ in range(4)]
     assert [(each.slot, each.unanswered, each.failed) for each in calls[0]] == [("b", 40, True), ("a", 0, False)]

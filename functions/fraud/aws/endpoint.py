@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
+from fraud.aws.calls import failure, unavailable
 from fraud.decision import Score
 from fraud.errors import ModelUnavailable
 from fraud.routing import ServedModel
@@ -42,15 +42,11 @@ class SageMakerScorer:
         Raises:
             ModelUnavailable: no answer in time, or an answer that cannot be believed as a whole.
         """
-        try:
+        with unavailable("InvokeEndpoint", ModelUnavailable):
             answer = self.client.invoke_endpoint(
                 EndpointName=model.endpoint, ContentType="text/csv", Accept="application/json", Body=to_csv(rows)
             )
             body = answer["Body"].read()
-        except ClientError as error:
-            raise ModelUnavailable(error.response.get("Error", {}).get("Code", "unknown")) from None
-        except BotoCoreError as error:
-            raise ModelUnavailable(type(error).__name__) from None
         return from_json(body, len(rows))
 
 
@@ -68,11 +64,11 @@ def from_json(body: bytes, count: int) -> list[Score | None]:
     try:
         answer = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise ModelUnavailable("the answer is not of the documented shape") from None
+        raise failure("InvokeEndpoint", "the answer is not of the documented shape", ModelUnavailable) from None
     if len(answer.scores) != count or len(answer.reasons) != count:
-        raise ModelUnavailable("the answer has another number of rows than the request")
+        raise failure("InvokeEndpoint", "the answer has another number of rows than the request", ModelUnavailable)
     if not all(score is None or 0.0 <= score <= 1.0 for score in answer.scores):
-        raise ModelUnavailable("a score lies outside 0 to 1")
+        raise failure("InvokeEndpoint", "a score lies outside 0 to 1", ModelUnavailable)
     return [_score(value, causes or []) for value, causes in zip(answer.scores, answer.reasons, strict=True)]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from fraud.aws.calls import unavailable
+from fraud.aws.calls import logger, unavailable
 from fraud.aws.dynamodb import Item
 
 CONDITION_FAILED = "ConditionalCheckFailed"
@@ -24,8 +25,17 @@ def write(client: Any, actions: Sequence[Item]) -> list[Item] | None:
             client.transact_write_items(TransactItems=actions)
         except client.exceptions.TransactionCanceledException as error:
             reasons: list[Item] = error.response.get("CancellationReasons", [])
+            _log_causes(reasons)
             return reasons
     return None
+
+
+def _log_causes(reasons: Sequence[Item]) -> None:
+    """Conditions that did not hold are the normal course; anything else a person may have to know."""
+    causes = Counter(reason.get("Code", "unknown") for reason in reasons)
+    unexpected = {code: count for code, count in causes.items() if code not in ("None", CONDITION_FAILED)}
+    if unexpected:
+        logger.warning("transaction cancelled", extra={"operation": "TransactWriteItems", "causes": unexpected})
 
 
 def condition_failed(reason: Item) -> bool:

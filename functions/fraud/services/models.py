@@ -15,6 +15,8 @@ from fraud.ports import Scorer
 from fraud.routing import Routing, ServedModel
 
 Row = Sequence[float | None]
+CALL_AND_COMMIT = 2
+"""Calls there must be time for when a model is asked: the other commits what is decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,11 @@ class Models:
     Args:
         scorer: makes the call.
         monotonic: seconds, for breakers and durations.
-        call_budget: the longest a call may take, seconds; without that much time to spare none is started.
-        reserve: seconds kept for committing what was decided.
         breakers: by endpoint; they outlive the batch.
     """
 
     scorer: Scorer
     monotonic: Callable[[], float]
-    call_budget: float
-    reserve: float
     breakers: dict[str, Breaker] = field(default_factory=dict)
 
     def answer(
@@ -79,7 +77,7 @@ class Models:
     ) -> tuple[list[Score | None], Call | None]:
         """Scores for the rows, or none at all."""
         model = slots.get(slot)
-        if not rows or model is None or not deadline.allows(self.call_budget + self.reserve):
+        if not rows or model is None or not deadline.allows(CALL_AND_COMMIT):
             return [], None
         breaker = self.breakers.setdefault(model.endpoint, Breaker(self.monotonic))
         if not breaker.allows():

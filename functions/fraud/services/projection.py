@@ -18,8 +18,8 @@ from fraud.services.labelling import Labelling
 
 ROUNDS = 6
 """Times what is pending is read, folded and committed before it is reported as failed: shards share terminals."""
-LONGEST_COMMIT = 3.0
-"""Seconds that must be left to start another transaction."""
+READ_AND_COMMIT = 2
+"""Calls there must be time for when a round begins."""
 MOST_DECISIONS = 49
 """Decisions of one terminal in a transaction: each takes a mark and at most a counter, and the terminal itself one."""
 
@@ -63,7 +63,7 @@ class Projection:
         """Fold and count; returns what could not be."""
         pending = list({each.transaction_id: each for each in decisions}.values())
         for number in range(ROUNDS):
-            if not pending or not deadline.allows(LONGEST_COMMIT):
+            if not pending or not deadline.allows(READ_AND_COMMIT):
                 break
             if number:
                 self.pause(number)
@@ -81,7 +81,7 @@ class Projection:
         for pack in _packs(_commits(by_terminal, stored)):
             keys = {commit.key for commit in pack}
             # What was folded on top of a commit that failed is void.
-            skip = not deadline.allows(LONGEST_COMMIT) or moved & keys
+            skip = not deadline.allows(1) or moved & keys
             refused = _decisions(pack) if skip else self._commit(pack)
             if refused is not None:
                 left += refused

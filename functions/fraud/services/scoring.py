@@ -23,8 +23,8 @@ ROUNDS = 4
 """Times what is pending is read, folded, scored and committed before it is reported as failed."""
 ALONE_FROM = 2
 """The round from which every card gets a transaction of its own, so that no card holds up another."""
-LONGEST_COMMIT = 1.5
-"""Seconds that must be left to start another transaction."""
+READ_AND_COMMIT = 2
+"""Calls there must be time for when a round begins."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class _Batch:
         self._set_aside(admission.rejected)
         self._keep(admission.accepted)
         for number in range(ROUNDS):
-            if not self.pending or not self._time_for_more():
+            if not self.pending or not self.deadline.allows(READ_AND_COMMIT):
                 break
             if number:
                 self.scoring.pause(number)
@@ -94,8 +94,9 @@ class _Batch:
 
     def _commit(self, pack: Sequence[CardCommit]) -> None:
         keys_written = {commit.key for commit in pack}
-        if not self._time_for_more() or self.moved & keys_written:
+        if not self.deadline.allows(1) or self.moved & keys_written:
             self._keep(_accepted(pack))
+            self.moved |= keys_written
             return
         self.report.transactions += 1
         try:
@@ -150,9 +151,6 @@ class _Batch:
             self.unstored += [each.record_id for each in rejected]
         else:
             self.report.rejected += [each.reason for each in rejected]
-
-    def _time_for_more(self) -> bool:
-        return self.deadline.allows(LONGEST_COMMIT)
 
 
 def _packs(commits: Iterable[CardCommit]) -> Iterator[list[CardCommit]]:
