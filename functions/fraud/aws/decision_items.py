@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from fraud import features
+from fraud import features, routing
 from fraud.aws import dynamodb
 from fraud.aws.dynamodb import Item, number, strings, text
 from fraud.decision import NO_SLOT, Action, Decision
@@ -17,6 +17,8 @@ from fraud.transaction import FROM_THE_FUTURE, rfc3339
 CONTRACT = features.contract_hash(features.NAMES)
 """Names and order of everything the code computes; the item holds all of it, not just what the model read."""
 OPEN = "open"
+REVIEW_QUEUES = 8
+"""Partitions of the index of open reviews: a burst of reviews must not throttle the table behind it."""
 _KEPT_BACK = frozenset({"expires_at", "review_queue", "projected", "label"})
 """Attributes of the table's own, and what came later: neither archived nor told."""
 
@@ -29,10 +31,10 @@ def encode(decision: Decision, retention_days: int) -> Item:
         "reasons": strings(decision.reasons),
         "features": text(features_text(decision)),
         "contract": text(CONTRACT),
-        "slot": text(decision.slot or NO_SLOT),
-        "served_by": text(decision.served_by),
         # Kept beside them, so that a label counts alike whatever table of features is in force when it comes.
         "ordinary_amount": {"BOOL": features.is_ordinary(decision.features)},
+        "slot": text(decision.slot or NO_SLOT),
+        "served_by": text(decision.served_by),
         "epoch": number(decision.epoch),
         "policy_version": text(decision.policy_version),
         "payload_hash": text(decision.accepted.payload_hash),
@@ -67,7 +69,8 @@ def _optional(decision: Decision) -> Item:
     if decision.accepted.flags:
         item["flags"] = strings(decision.accepted.flags)
     if decision.action is Action.REVIEW:
-        item["review_queue"] = text(OPEN)
+        queue = routing.bucket(decision.accepted.transaction.card_token) % REVIEW_QUEUES
+        item["review_queue"] = text(f"{OPEN}#{queue}")
     return item
 
 

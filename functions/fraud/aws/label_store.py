@@ -71,7 +71,7 @@ class DynamoLabelStore:
             "Update": {
                 "TableName": self.decision_table,
                 "Key": _decision_key(change.transaction_id),
-                "UpdateExpression": "SET label = :after",
+                "UpdateExpression": "SET label = :after REMOVE review_queue",
                 "ConditionExpression": f"attribute_exists(transaction_id) AND {condition}",
                 "ExpressionAttributeValues": {":after": label_items.encode(change.after), **values},
             }

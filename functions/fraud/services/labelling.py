@@ -29,8 +29,8 @@ from fraud.windows import EntityState
 
 ROUNDS = 6
 """Times a verdict that met another writer is read and applied again before it is reported as failed."""
-LONGEST_COMMIT = 3.0
-"""Seconds that must be left to start another round."""
+READ_AND_COMMIT = 2
+"""Calls there must be time for when a round begins."""
 MOST_CHANGES = 49
 """Verdicts of one terminal in a transaction: each updates its decision and ends its waiting."""
 
@@ -98,17 +98,17 @@ class Labelling:
         """Apply or keep every verdict; returns the ids that could not be."""
         pending = dict(verdicts)
         for number in range(ROUNDS):
-            if not pending or not deadline.allows(LONGEST_COMMIT):
+            if not pending or not deadline.allows(READ_AND_COMMIT):
                 break
             if number:
                 self.pause(number)
             try:
-                pending = self._round(pending, waited=waited)
+                pending = self._round(pending, deadline, waited=waited)
             except StoreUnavailable:
                 continue
         return set(pending)
 
-    def _round(self, pending: Verdicts, *, waited: bool) -> dict[str, Label]:
+    def _round(self, pending: Verdicts, deadline: Deadline, *, waited: bool) -> dict[str, Label]:
         """Apply verdicts to the decisions that exist and keep the others; returns what met another writer."""
         decided = self.store.read(pending)
         absent = {key: verdict for key, verdict in pending.items() if key not in decided}
@@ -116,18 +116,18 @@ class Labelling:
             (found.terminal_id, LabelChange(key, found.label, pending[key], waited, found.ordinary))
             for key, found in decided.items()
         ]
-        unchanged = self._change([each for each in changes if each[1].after.supersedes(each[1].before)])
-        return {each.transaction_id: each.after for each in [*self._keep(absent), *unchanged]}
+        unchanged = self._change([each for each in changes if each[1].after.supersedes(each[1].before)], deadline)
+        return {each.transaction_id: each.after for each in [*self._keep(absent, deadline), *unchanged]}
 
-    def _keep(self, verdicts: Verdicts) -> Iterator[LabelChange]:
+    def _keep(self, verdicts: Verdicts, deadline: Deadline) -> Iterator[LabelChange]:
         """Keep verdicts until their decisions come; yields those whose decision, or another verdict, just came."""
         waiting = self.store.read_early(verdicts)
         for transaction_id, verdict in verdicts.items():
             change = LabelChange(transaction_id, waiting.get(transaction_id), verdict)
-            if change.after.supersedes(change.before) and not self.store.keep_early(change):
+            if change.after.supersedes(change.before) and not (deadline.allows(1) and self.store.keep_early(change)):
                 yield change
 
-    def _change(self, changes: Sequence[tuple[str, LabelChange]]) -> Iterator[LabelChange]:
+    def _change(self, changes: Sequence[tuple[str, LabelChange]], deadline: Deadline) -> Iterator[LabelChange]:
         """Apply changes terminal by terminal; yields those that met another writer."""
         by_terminal: dict[str, list[LabelChange]] = {}
         for terminal_id, change in changes:
@@ -137,7 +137,7 @@ class Labelling:
             moved = False
             for commit in _commits(key, stored.get(key, _NEW_TERMINAL), wanted):
                 # What was folded on top of a commit that failed is void.
-                moved = moved or not self.store.apply(commit)
+                moved = moved or not (deadline.allows(1) and self.store.apply(commit))
                 if moved:
                     yield from commit.changes
 
