@@ -17,6 +17,33 @@ def test_tables_buckets_models_and_the_key_outlive_the_stack(of_type: OfType) ->
     assert policies == dict.fromkeys(kept, ("Retain", "Retain"))
 
 
+def test_queues_outlive_the_stack_and_the_stream_which_costs_by_the_hour_does_not(of_type: OfType) -> None:
+    policies = {
+        name: (each.get("DeletionPolicy"), each.get("UpdateReplacePolicy"))
+        for name, each in (of_type("AWS::SQS::Queue") | of_type("AWS::Kinesis::Stream")).items()
+    }
+    assert policies == {
+        "EventDeadLetterQueue": ("RetainExceptOnCreate", "Retain"),
+        "LabelDeadLetterQueue": ("RetainExceptOnCreate", "Retain"),
+        "LabelQueue": ("RetainExceptOnCreate", "Retain"),
+        "TransactionStream": ("Delete", "Retain"),
+    }
+
+
+def test_dead_letters_are_kept_for_as_long_as_sqs_keeps_any(of_type: OfType) -> None:
+    kept = {name: each["Properties"]["MessageRetentionPeriod"] for name, each in of_type("AWS::SQS::Queue").items()}
+    assert set(kept.values()) == {14 * 86400}
+
+
+def test_an_event_that_the_bus_could_not_encrypt_goes_to_its_dead_letter_queue(template: dict[str, Any]) -> None:
+    bus = template["Resources"]["EventBus"]["Properties"]
+    assert bus["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["EventDeadLetterQueue", "Arn"]}}
+    policy = template["Resources"]["EventDeadLetterQueuePolicy"]["Properties"]
+    _, allow = policy["PolicyDocument"]["Statement"]
+    assert (allow["Principal"], allow["Action"]) == ({"Service": "events.amazonaws.com"}, "sqs:SendMessage")
+    assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["EventBus", "Arn"]}}}
+
+
 def test_tables_are_on_demand_and_recoverable_to_a_point_in_time(of_type: OfType) -> None:
     for table in of_type("AWS::DynamoDB::Table").values():
         assert table["Properties"]["BillingMode"] == "PAY_PER_REQUEST"

@@ -23,6 +23,9 @@ KEY_OF = {
     "AWS::SQS::Queue": ["KmsMasterKeyId"],
 }
 
+WITHOUT_THE_DATA_KEY = {"EventDeadLetterQueue.KmsMasterKeyId"}
+"""It takes the events for which the data key was not to be had."""
+
 NOTHING_AT_REST = {
     "AWS::IAM::Role",
     "AWS::KMS::Alias",
@@ -48,7 +51,12 @@ def test_every_resource_that_keeps_data_names_the_data_key(template: dict[str, A
         for path in KEY_OF.get(resource["Type"], [])
     }
     assert len(keys) > len(KEY_OF)
-    assert {path: key for path, key in keys.items() if key != DATA_KEY} == {}
+    assert {path for path, key in keys.items() if key != DATA_KEY} == WITHOUT_THE_DATA_KEY
+
+
+def test_a_queue_without_the_data_key_is_encrypted_by_sqs(template: dict[str, Any]) -> None:
+    queue = template["Resources"]["EventDeadLetterQueue"]["Properties"]
+    assert queue["SqsManagedSseEnabled"] is True and "KmsMasterKeyId" not in queue
 
 
 def test_every_type_of_resource_is_known_to_keep_data_or_not(template: dict[str, Any]) -> None:

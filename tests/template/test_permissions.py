@@ -205,12 +205,12 @@ def test_every_bucket_and_queue_refuses_what_comes_without_tls(of_type: OfType) 
     policies = of_type("AWS::S3::BucketPolicy") | of_type("AWS::SQS::QueuePolicy")
     protected = []
     for policy in (each["Properties"] for each in policies.values()):
-        (deny,) = policy["PolicyDocument"]["Statement"]
+        deny = policy["PolicyDocument"]["Statement"][0]
         assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")
         assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-        protected += [each["Ref"] for each in policy.get("Queues", [policy.get("Bucket")])]
-        named = {each["Fn::GetAtt"][0] for each in deny["Resource"] if "Fn::GetAtt" in each}
-        assert named == {each["Ref"] for each in policy.get("Queues", [policy.get("Bucket")])}
+        of = {each["Ref"] for each in policy.get("Queues", [policy.get("Bucket")])}
+        assert {each["Fn::GetAtt"][0] for each in listed(deny["Resource"]) if "Fn::GetAtt" in each} == of
+        protected += of
     assert sorted(protected) == sorted(of_type("AWS::S3::Bucket") | of_type("AWS::SQS::Queue"))
 
 
