@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -52,6 +53,27 @@ def describe(stub: Stubber, answer: dict[str, Any]) -> RegisteredPackage:
     return SageMakerRegistry(stub.client, "fraud", IMAGE).describe(ARN)
 
 
+def listed(stub: Stubber, *statuses: str) -> None:
+    """The group holds versions in these statuses, newest first."""
+    summaries = [
+        {
+            "ModelPackageArn": f"{ARN}{number}",
+            "CreationTime": 1,
+            "ModelPackageStatus": status,
+            "ModelPackageGroupName": "fraud",
+        }
+        for number, status in enumerate(statuses)
+    ]
+    newest = {"ModelPackageGroupName": "fraud", "SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 100}
+    stub.add_response("list_model_packages", {"ModelPackageSummaryList": summaries}, newest)
+
+
+def holding(**fields: Any) -> dict[str, Any]:
+    """A version with the candidate's artefact."""
+    recorded = {"package_uri": DOCUMENT_URI, "artefact_sha256": SHA256, "artefact_bytes": "1234"}
+    return described(CustomerMetadataProperties=recorded) | fields
+
+
 @mock_aws
 @pytest.mark.parametrize(("approved", "approval"), [(True, Approval.APPROVED), (False, Approval.PENDING)])
 def test_register_version_is_described_as_it_was_registered(approved: bool, approval: Approval) -> None:
@@ -98,9 +120,54 @@ def test_register_asks_for_the_container_in_script_mode(stub: Stubber) -> None:
             "artefact_bytes": "1234",
         },
     }
+    listed(stub)
     stub.add_response("create_model_package", {"ModelPackageArn": ARN}, expected)
 
     assert SageMakerRegistry(stub.client, "fraud", IMAGE).register(candidate()) == ARN
+
+
+@mock_aws
+def test_register_again_adopts_the_version_and_gives_it_the_approval_it_waits_for() -> None:
+    client = boto3.client("sagemaker", region_name="eu-central-1")
+    client.create_model_package_group(ModelPackageGroupName="fraud")
+    registry = SageMakerRegistry(client, "fraud", IMAGE)
+    first = registry.register(candidate(approved=False))
+    other = registry.register(replace(candidate(), artefact_sha256="cd" * 32))
+
+    assert other != first
+    assert registry.register(candidate(approved=False)) == first
+    assert registry.describe(first).approval is Approval.PENDING
+    assert registry.register(candidate(approved=True)) == first
+    assert registry.describe(first).approval is Approval.APPROVED
+    assert len(client.list_model_packages(ModelPackageGroupName="fraud")["ModelPackageSummaryList"]) == 2
+
+
+@pytest.mark.parametrize("approval", ["Approved", "Rejected"])
+def test_register_again_leaves_what_people_decided(stub: Stubber, approval: str) -> None:
+    listed(stub, "Completed")
+    stub.add_response("describe_model_package", holding(ModelApprovalStatus=approval), {"ModelPackageName": f"{ARN}0"})
+
+    assert SageMakerRegistry(stub.client, "fraud", IMAGE).register(candidate()) == ARN
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"CustomerMetadataProperties": {"artefact_sha256": "cd" * 32}},
+        {"CustomerMetadataProperties": {}},
+        {"InferenceSpecification": {"Containers": [{"Image": "older", "ModelDataUrl": URI, "Environment": {}}]}},
+        {"InferenceSpecification": {"Containers": [{"Image": IMAGE}] * 2}},
+    ],
+)
+def test_register_adopts_no_version_of_another_kind(stub: Stubber, fields: dict[str, Any]) -> None:
+    listed(stub, "Failed", "Deleting", "Completed", "Pending")
+    stub.add_response("describe_model_package", holding(**fields), {"ModelPackageName": f"{ARN}2"})
+    stub.add_client_error(
+        "describe_model_package", "ValidationException", expected_params={"ModelPackageName": f"{ARN}3"}
+    )
+    stub.add_response("create_model_package", {"ModelPackageArn": f"{ARN}9"})
+
+    assert SageMakerRegistry(stub.client, "fraud", IMAGE).register(candidate()) == f"{ARN}9"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +179,7 @@ def test_register_asks_for_the_container_in_script_mode(stub: Stubber) -> None:
     ],
 )
 def test_register_refused_says_why(stub: Stubber, code: str, kind: type[Exception]) -> None:
+    listed(stub)
     stub.add_client_error("create_model_package", code, "the reason")
 
     with pytest.raises(kind, match=f"registering the model: {code}: the reason"):

@@ -25,6 +25,10 @@ APPROVALS = {
 }
 URI, SHA256, BYTES = "package_uri", "artefact_sha256", "artefact_bytes"
 """Keys of CustomerMetadataProperties."""
+LOST = ("Failed", "Deleting")
+"""Statuses of versions that cannot be served any more."""
+LOOKED_AT = 100
+"""Newest versions among which one with the same artefact is looked for: a repeated command made it lately."""
 
 
 @dataclass(frozen=True)
@@ -42,24 +46,23 @@ class SageMakerRegistry:
     image: str
 
     def register(self, candidate: Candidate) -> str:
-        """Add a version; its ARN.
+        """Add a version, or adopt the one that holds the same artefact; its ARN.
+
+        An adopted version that waits for its approval gets the candidate's; one that was rejected stays so.
 
         Raises:
             DeploymentInterrupted: may or may not have been added.
             DeploymentFailed: refused.
         """
         with deploying("registering the model"):
-            answer = self.client.create_model_package(
-                ModelPackageGroupName=self.group,
-                InferenceSpecification=self._inference(candidate.artefact_uri),
-                ModelApprovalStatus="Approved" if candidate.approved else "PendingManualApproval",
-                CustomerMetadataProperties={
-                    URI: candidate.document_uri,
-                    SHA256: candidate.artefact_sha256,
-                    BYTES: str(candidate.artefact_bytes),
-                },
-            )
-        return str(answer["ModelPackageArn"])
+            standing = self._standing(candidate)
+            if standing is None:
+                return self._add(candidate)
+            if candidate.approved and _approval(standing) is Approval.PENDING:
+                self.client.update_model_package(
+                    ModelPackageArn=standing["ModelPackageArn"], ModelApprovalStatus="Approved"
+                )
+        return str(standing["ModelPackageArn"])
 
     def describe(self, model_package: str) -> RegisteredPackage:
         """Look a version up by its ARN.
@@ -72,9 +75,42 @@ class SageMakerRegistry:
             answer = found(self.client.describe_model_package, ModelPackageName=model_package)
         if answer is None:
             raise InvalidPackage(f"there is no model package {model_package}")
-        if answer["ModelPackageStatus"] in ("Failed", "Deleting"):
+        if answer["ModelPackageStatus"] in LOST:
             raise InvalidPackage(f"{model_package} is {answer['ModelPackageStatus'].lower()} in the registry")
         return _registered(answer)
+
+    def _standing(self, candidate: Candidate) -> Mapping[str, Any] | None:
+        """The newest version with the candidate's artefact, for the container that models run in now."""
+        listed = self.client.list_model_packages(
+            ModelPackageGroupName=self.group, SortBy="CreationTime", SortOrder="Descending", MaxResults=LOOKED_AT
+        )
+        for each in listed["ModelPackageSummaryList"]:
+            if each["ModelPackageStatus"] not in LOST:
+                version = found(self.client.describe_model_package, ModelPackageName=each["ModelPackageArn"])
+                if version is not None and self._is_same(version, candidate):
+                    return version
+        return None
+
+    def _is_same(self, version: Mapping[str, Any], candidate: Candidate) -> bool:
+        recorded = version.get("CustomerMetadataProperties") or {}
+        containers = version.get("InferenceSpecification", {}).get("Containers", [])
+        wanted = self._inference(candidate.artefact_uri)["Containers"][0]
+        # SageMaker adds fields of its own, such as the image's digest.
+        as_wanted = len(containers) == 1 and wanted.items() <= containers[0].items()
+        return as_wanted and recorded.get(SHA256) == candidate.artefact_sha256
+
+    def _add(self, candidate: Candidate) -> str:
+        answer = self.client.create_model_package(
+            ModelPackageGroupName=self.group,
+            InferenceSpecification=self._inference(candidate.artefact_uri),
+            ModelApprovalStatus="Approved" if candidate.approved else "PendingManualApproval",
+            CustomerMetadataProperties={
+                URI: candidate.document_uri,
+                SHA256: candidate.artefact_sha256,
+                BYTES: str(candidate.artefact_bytes),
+            },
+        )
+        return str(answer["ModelPackageArn"])
 
     def _inference(self, artefact_uri: str) -> dict[str, Any]:
         container = {"Image": self.image, "ModelDataUrl": artefact_uri, "Environment": ENVIRONMENT}
@@ -96,12 +132,16 @@ def _registered(answer: Mapping[str, Any]) -> RegisteredPackage:
         model_package=arn,
         version=int(answer["ModelPackageVersion"]),
         completed=answer["ModelPackageStatus"] == "Completed",
-        approval=APPROVALS[answer.get("ModelApprovalStatus", "PendingManualApproval")],
+        approval=_approval(answer),
         artefact_uri=containers[0]["ModelDataUrl"],
         document_uri=recorded.get(URI),
         artefact_sha256=recorded.get(SHA256),
         artefact_bytes=_size(recorded.get(BYTES)),
     )
+
+
+def _approval(answer: Mapping[str, Any]) -> Approval:
+    return APPROVALS[answer.get("ModelApprovalStatus", "PendingManualApproval")]
 
 
 def _size(recorded: str | None) -> int | None:

@@ -39,12 +39,14 @@ class Packages:
     store: PackageStore
 
     def register(self, artefact: bytes, *, approved: bool) -> str:
-        """Register an archive as the next version of the model, under a name that its content determines; its ARN.
+        """Register an archive as a version of the model, under a name that its content determines; its ARN.
+
+        An archive that is registered already keeps its version.
 
         Raises:
             InvalidPackage: it could not be served, so it is not registered.
             DeploymentFailed: the registry refuses.
-            DeploymentInterrupted: try again; at worst this adds the version a second time.
+            DeploymentInterrupted: try again; what was registered is found again.
         """
         document = document_in(artefact)
         sha256 = digest(artefact)
@@ -56,6 +58,15 @@ class Packages:
             approved=approved,
         )
         return self.registry.register(candidate)
+
+    def is_complete(self, model_package: str) -> bool:
+        """One look: whether the registry is done with a version.
+
+        Raises:
+            InvalidPackage: there is none, or it is not what this application registers.
+            DeploymentInterrupted: no answer.
+        """
+        return self.registry.describe(model_package).completed
 
     def check(self, model_package: str) -> CheckedPackage:
         """Look a version up and check that it can be served: approved, whole, its contract one that this code computes.
