@@ -1,5 +1,6 @@
 """`fraud deploy-model`: the first model of a stack into service."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,12 +24,21 @@ EPILOG = """[bold]Examples[/bold]
 
   fraud deploy-model arn:aws:sagemaker:eu-west-1:123456789012:model-package/fraud/3
 
-Without a model everything is decided by rules. A second model comes in by a rollout, never by this command."""
+Without a model everything is decided by rules. A second model comes in by a rollout, never by this command. Giving
+the same directory again registers no second version."""
 
 Model = Annotated[str, typer.Argument(help="A directory that `fraud train` wrote, or the ARN of an approved version.")]
 Approve = Annotated[bool, typer.Option("--approve", help="Approve it yourself, and put it in service.")]
 InstanceType = Annotated[str, typer.Option(help="Machines of the endpoint.")]
 InstanceCount = Annotated[int, typer.Option(min=1, help="How many.")]
+DEFAULT_INSTANCE = "ml.m5.large"
+LOOKS, LOOK_EVERY = 60, 1.0
+"""At a version whose registration is under way; a few seconds are usual."""
+LOCAL_DISKS = re.compile(r"ml\.([a-z]+\d+[a-z]*d[a-z]*|(dl|trn)\d+[a-z]*|(g|gr|p)([5-9]|\d\d)[a-z]*(-[a-z0-9]+)?)\.")
+"""Instance types with NVMe disks of their own: a d behind the generation, Habana and Trainium, and GPUs since the 5th.
+
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-store-volumes.html
+"""
 
 
 @addressed
@@ -36,13 +46,13 @@ def deploy_model(
     target: Target,
     model: Model,
     approve: Approve = False,
-    instance_type: InstanceType = "ml.m5.large",
+    instance_type: InstanceType = DEFAULT_INSTANCE,
     instance_count: InstanceCount = 1,
     as_json: AsJson = False,
 ) -> None:
     """Register a model package and, once approved, put it in service as the first champion."""
     with console.stderr().status("Deploying") as spinner:
-        deployment = connect(target, spinner.update)
+        deployment = connect(target, spinner.update, instance_type)
         package = model if model.startswith("arn:") else enlist(deployment, Path(model), approve)
         served = approve or model.startswith("arn:")
         if served:
@@ -50,8 +60,8 @@ def deploy_model(
     tell(package, served, as_json)
 
 
-def connect(target: Target, progress: Callable[[str], None]) -> "Deployment":
-    """The use-case, bound to the stack."""
+def connect(target: Target, progress: Callable[[str], None], instance_type: str = DEFAULT_INSTANCE) -> "Deployment":
+    """The use-case, bound to the stack and to what its machines allow."""
     from fraud.bootstrap import deployment
     from fraud.settings import DeploymentSettings
 
@@ -63,9 +73,17 @@ def connect(target: Target, progress: Callable[[str], None]) -> "Deployment":
         model_image=target.output("ModelImageUri"),
         model_bucket=target.output("ArchiveBucketName"),
         execution_role=target.output("SageMakerExecutionRoleArn"),
-        volume_key=target.output("DataKeyArn"),
+        volume_key=volume_key(target, instance_type),
     )
     return deployment(target.session, names, target.endpoint_url, progress)
+
+
+def volume_key(target: Target, instance_type: str) -> str | None:
+    """The stack's key; none where disks of the machine encrypt themselves, because SageMaker then refuses one.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html
+    """
+    return None if LOCAL_DISKS.match(instance_type) else target.output("DataKeyArn")
 
 
 def enlist(deployment: "Deployment", directory: Path, approve: bool) -> str:
@@ -82,7 +100,17 @@ def serve(deployment: "Deployment", package: str, instance_type: str, instance_c
     """Put it in service. Raises: FraudError, each saying what to do."""
     from fraud.deployment_ports import Instance
 
+    await_registration(deployment, package)
     return deployment.bootstrap_champion(package, Instance(instance_type, instance_count))
+
+
+def await_registration(deployment: "Deployment", package: str) -> None:
+    """Give the registry the time it takes; the use-case refuses what is not complete even then. Raises: FraudError."""
+    for _ in range(LOOKS - 1):
+        if deployment.packages.is_complete(package):
+            return
+        deployment.progress(f"Waiting for the registration of {package}")
+        deployment.sleep(LOOK_EVERY)
 
 
 def tell(package: str, served: bool, as_json: bool) -> None:
@@ -93,7 +121,7 @@ def tell(package: str, served: bool, as_json: bool) -> None:
         console.stdout().print(f"[green]In service[/]: {package}", highlight=False, soft_wrap=True)
     else:
         console.stdout().print(
-            f"Registered, waiting for approval: {package}\nOnce approved: fraud deploy-model {package}",
+            f"Registered: {package}\nOnce approved: fraud deploy-model {package}",
             highlight=False,
             soft_wrap=True,
         )
