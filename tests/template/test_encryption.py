@@ -20,6 +20,7 @@ KEY_OF = {
     "AWS::S3::Bucket": [
         "BucketEncryption.ServerSideEncryptionConfiguration.0.ServerSideEncryptionByDefault.KMSMasterKeyID"
     ],
+    "AWS::SNS::Topic": ["KmsMasterKeyId"],
     "AWS::SQS::Queue": ["KmsMasterKeyId"],
 }
 
@@ -27,12 +28,15 @@ WITHOUT_THE_DATA_KEY = {"EventDeadLetterQueue.KmsMasterKeyId"}
 """It takes the events for which the data key was not to be had."""
 
 NOTHING_AT_REST = {
+    "AWS::CloudWatch::Alarm",
     "AWS::IAM::Role",
     "AWS::KMS::Alias",
     "AWS::KMS::Key",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Logs::LogStream",
     "AWS::S3::BucketPolicy",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
     "AWS::SageMaker::ModelPackageGroup",
 }
@@ -73,6 +77,7 @@ def test_the_data_key_rotates_and_admits_only_this_account_and_these_services(te
         {"Service": {"Fn::Sub": "logs.${AWS::Region}.${AWS::URLSuffix}"}},
         {"Service": "events.amazonaws.com"},
         {"Service": "events.amazonaws.com"},
+        {"Service": "cloudwatch.amazonaws.com"},
     ]
     assert all("Condition" in each for each in certain if "Service" in each["Principal"])
 

@@ -14,6 +14,8 @@ NAME_OF = {
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::Logs::LogStream": "LogStreamName",
     "AWS::S3::Bucket": "BucketName",
+    "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::SNS::Topic": "TopicName",
     "AWS::SQS::Queue": "QueueName",
 }
 
@@ -24,6 +26,7 @@ NAME_REQUIRED_OF = {
 }
 
 OUTPUTS = {
+    "AlarmTopicArn",
     "ArchiveBucketName",
     "DataKeyArn",
     "DecisionTableName",

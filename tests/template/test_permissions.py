@@ -201,17 +201,19 @@ def test_a_function_uses_the_data_key_only_through_the_services_it_uses(
     assert all("Condition" in each for each in granting(role, "kms:Decrypt"))
 
 
-def test_every_bucket_and_queue_refuses_what_comes_without_tls(of_type: OfType) -> None:
-    policies = of_type("AWS::S3::BucketPolicy") | of_type("AWS::SQS::QueuePolicy")
+def test_every_bucket_queue_and_topic_refuses_what_comes_without_tls(of_type: OfType) -> None:
+    policies = of_type("AWS::S3::BucketPolicy") | of_type("AWS::SQS::QueuePolicy") | of_type("AWS::SNS::TopicPolicy")
     protected = []
     for policy in (each["Properties"] for each in policies.values()):
         deny = policy["PolicyDocument"]["Statement"][0]
         assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")
         assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-        of = {each["Ref"] for each in policy.get("Queues", [policy.get("Bucket")])}
-        assert {each["Fn::GetAtt"][0] for each in listed(deny["Resource"]) if "Fn::GetAtt" in each} == of
+        of = {each["Ref"] for each in policy.get("Queues") or policy.get("Topics") or [policy["Bucket"]]}
+        named = [each for each in listed(deny["Resource"]) if "Fn::Sub" not in each]
+        assert {each.get("Ref") or each["Fn::GetAtt"][0] for each in named} == of
         protected += of
-    assert sorted(protected) == sorted(of_type("AWS::S3::Bucket") | of_type("AWS::SQS::Queue"))
+    kinds = ["AWS::S3::Bucket", "AWS::SNS::Topic", "AWS::SQS::Queue"]
+    assert sorted(protected) == sorted(name for kind in kinds for name in of_type(kind))
 
 
 def test_no_bucket_can_be_made_public(of_type: OfType) -> None:

@@ -1,0 +1,129 @@
+"""A person learns of what is set aside or late, and of nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fraud.aws import metrics
+from fraud.batch_report import BatchReport
+
+Resources = dict[str, dict[str, Any]]
+OfType = Callable[[str], Resources]
+
+
+@pytest.fixture
+def alarms(of_type: OfType) -> Resources:
+    return {name: each["Properties"] for name, each in of_type("AWS::CloudWatch::Alarm").items()}
+
+
+def watched(alarm: dict[str, Any]) -> tuple[str, str, str, Any]:
+    """Namespace, metric, and the only dimension of what an alarm looks at."""
+    (dimension,) = alarm["Dimensions"]
+    return alarm["Namespace"], alarm["MetricName"], dimension["Name"], dimension["Value"]
+
+
+def queue(name: str) -> tuple[str, str, str, Any]:
+    return "AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", {"Fn::GetAtt": [name, "QueueName"]}
+
+
+def function(metric: str, name: str) -> tuple[str, str, str, Any]:
+    return "AWS/Lambda", metric, "FunctionName", {"Ref": name}
+
+
+def given_up(mapping: str) -> tuple[str, str, str, Any]:
+    metric = "OnFailureDestinationDeliveredEventCount"
+    return "AWS/Lambda", metric, "EventSourceMappingUUID", {"Ref": mapping}
+
+
+def scoring(metric: str) -> tuple[str, str, str, Any]:
+    return "FraudDetection", metric, "service", "score_transactions"
+
+
+def test_every_way_to_be_set_aside_or_late_has_its_alarm(alarms: Resources) -> None:
+    assert {name: (*watched(each), each["Threshold"]) for name, each in alarms.items()} == {
+        "TransactionsQuarantinedAlarm": (*scoring("Quarantined"), 0),
+        "TransactionsRetriedAlarm": (*scoring("ToBeDeliveredAgain"), 0),
+        "LabelsDeadAlarm": (*queue("LabelDeadLetterQueue"), 0),
+        "EventsDeadAlarm": (*queue("EventDeadLetterQueue"), 0),
+        "TransactionsLateAlarm": (*function("IteratorAge", "ScoreTransactionsFunction"), 60_000),
+        "DecisionsLateAlarm": (*function("IteratorAge", "ProjectDecisionsFunction"), 600_000),
+        "TransactionsGivenUpAlarm": (*given_up("ScoreTransactionsFunctionTransactions"), 0),
+        "DecisionsGivenUpAlarm": (*given_up("ProjectDecisionsFunctionDecisions"), 0),
+        "TransactionsNotSetAsideAlarm": (*function("DestinationDeliveryFailures", "ScoreTransactionsFunction"), 0),
+        "DecisionsNotSetAsideAlarm": (*function("DestinationDeliveryFailures", "ProjectDecisionsFunction"), 0),
+    }
+
+
+def test_an_alarm_that_lasts_minutes_is_about_transactions_that_are_merely_retried(alarms: Resources) -> None:
+    lasting = {name: each["EvaluationPeriods"] for name, each in alarms.items() if each["EvaluationPeriods"] > 1}
+    assert lasting == {"TransactionsRetriedAlarm": 3}
+
+
+def test_a_stack_without_traffic_alarms_nobody(alarms: Resources) -> None:
+    assert {each["TreatMissingData"] for each in alarms.values()} == {"notBreaching"}
+    assert {each["ComparisonOperator"] for each in alarms.values()} == {"GreaterThanThreshold"}
+
+
+def test_every_alarm_goes_to_the_topic_and_says_what_to_do(alarms: Resources) -> None:
+    assert [name for name, each in alarms.items() if each["AlarmActions"] != [{"Ref": "AlarmTopic"}]] == []
+    assert [name for name, each in alarms.items() if each["AlarmDescription"].count(".") < 2] == []
+    assert max(len(each["AlarmDescription"]) for each in alarms.values()) <= 1024
+
+
+def test_the_applications_own_metrics_are_those_that_scoring_publishes(
+    alarms: Resources, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variables = template["Resources"]["ScoreTransactionsFunction"]["Properties"]["Environment"]["Variables"]
+    for name in ("POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"):
+        monkeypatch.setenv(name, variables[name])
+    metrics.publish_scoring(BatchReport(), 0.1)
+    published = {each for line in capsys.readouterr().out.splitlines() for each in series(json.loads(line))}
+    own = {watched(each) for each in alarms.values() if each["Namespace"] == "FraudDetection"}
+    assert own and own <= published
+
+
+def series(document: dict[str, Any]) -> set[tuple[str, str, str, Any]]:
+    """The metrics of a line in the embedded format that have a single dimension."""
+    return {
+        (directive["Namespace"], metric["Name"], names[0], document[names[0]])
+        for directive in document["_aws"]["CloudWatchMetrics"]
+        for names in directive["Dimensions"]
+        if len(names) == 1
+        for metric in directive["Metrics"]
+    }
+
+
+def test_mappings_of_streams_count_what_they_give_up(of_type: OfType) -> None:
+    mappings = [each["Properties"] for each in of_type("AWS::Lambda::EventSourceMapping").values()]
+    on_streams = [each for each in mappings if "DestinationConfig" in each]
+    assert [each.get("MetricsConfig") for each in on_streams] == [{"Metrics": ["EventCount"]}] * 2
+
+
+THIS_STACKS_ALARMS = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:${AWS::StackName}-*"
+
+
+def test_cloudwatch_may_publish_to_the_topic_and_use_its_key(template: dict[str, Any]) -> None:
+    key = template["Resources"]["DataKey"]["Properties"]["KeyPolicy"]
+    topic = template["Resources"]["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]
+    grants = [
+        each
+        for policy in (key, topic)
+        for each in policy["Statement"]
+        if each.get("Principal") == {"Service": "cloudwatch.amazonaws.com"}
+    ]
+    assert [each["Action"] for each in grants] == [["kms:GenerateDataKey*", "kms:Decrypt"], "sns:Publish"]
+    assert [each["Condition"] for each in grants] == [
+        {
+            "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+            "ArnLike": {"aws:SourceArn": {"Fn::Sub": THIS_STACKS_ALARMS}},
+        }
+    ] * 2
+
+
+def test_an_address_is_subscribed_only_when_one_is_given(template: dict[str, Any]) -> None:
+    assert template["Parameters"]["AlarmEmail"]["Default"] == ""
+    assert template["Resources"]["AlarmSubscription"]["Condition"] == "HasAlarmEmail"
