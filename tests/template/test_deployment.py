@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from cli.target import DEFAULT_STACK
+
 ENVIRONMENTS = ["dev", "staging", "prod"]
 
 
@@ -32,8 +34,14 @@ def test_overrides_name_parameters_of_the_template(
 
 
 def test_environments_are_stacks_of_their_own(samconfig: dict[str, Any]) -> None:
-    names = [samconfig[each]["global"]["parameters"]["stack_name"] for each in ["default", *ENVIRONMENTS]]
-    assert names == ["fraud-detection", *(f"fraud-detection-{each}" for each in ENVIRONMENTS)]
+    names = [samconfig[each]["global"]["parameters"]["stack_name"] for each in ENVIRONMENTS]
+    assert names == [DEFAULT_STACK, f"{DEFAULT_STACK}-staging", f"{DEFAULT_STACK}-prod"]
+
+
+def test_a_plain_deployment_is_that_of_dev_and_the_one_that_commands_look_for(samconfig: dict[str, Any]) -> None:
+    plain, dev = samconfig["default"], samconfig["dev"]
+    assert plain["global"]["parameters"] == dev["global"]["parameters"] == {"stack_name": DEFAULT_STACK}
+    assert plain["deploy"] == dev["deploy"]
 
 
 def test_roles_are_acknowledged_but_not_roles_with_names(samconfig: dict[str, Any]) -> None:
