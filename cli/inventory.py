@@ -17,7 +17,12 @@ RETAINED = {
     "AWS::DynamoDB::Table": Kind.TABLE,
     "AWS::KMS::Key": Kind.KEY,
 }
-ABSENT = frozenset(("404", "NoSuchBucket", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException"))
+ABSENT = frozenset(
+    (
+        "404", "AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket", "NotFoundException", "QueueDoesNotExist",
+        "ResourceNotFound", "ResourceNotFoundException",
+    )
+)  # fmt: skip
 LONGEST_PREFIX = 40
 
 

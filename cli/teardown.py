@@ -20,10 +20,13 @@ EPILOG = """[bold]Examples[/bold]
 
   fraud teardown --delete-data
 
-Decisions, archives, models and their key stay unless --delete-data is given and the stack's name is typed. Every
-step can be repeated: after an interruption run it again."""
+Decisions, archives, models and their key stay unless --delete-data is given and the stack's name is typed. Labels
+and transactions that wait to be worked on go with the stack: then it refuses without --yes. Every step can be
+repeated: after an interruption run it again."""
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; --delete-data asks all the same.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do not ask, and lose what is not worked off; --delete-data asks all the same.")
+]
 DeleteData = Annotated[bool, typer.Option("--delete-data", help="Also remove everything that was ever decided.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
 KEY_WINDOW_DAYS = 30
@@ -36,33 +39,32 @@ def teardown(
 ) -> None:
     """Remove the stack, its endpoints and models, and with --delete-data all it keeps."""
     from cli.inventory import take
+    from cli.undone_work import undone
 
     found = take(target)
     steps = plan(found, delete_data=delete_data)
-    announce(steps, list(kept(found, steps)), as_json)
+    losses = undone(target) if any(step.kind is Kind.STACK for step in steps) else []
+    announce(steps, list(kept(found, steps)), losses, as_json)
     if dry_run or not steps:
         return
+    refuse_losses(losses, yes)
     confirm(target, yes, delete_data)
     remove(target, steps)
     console.say(f"[green]Removed {len(steps)}.[/]")
 
 
-def announce(steps: list[Step], staying: list[Step], as_json: bool) -> None:
-    """List what goes and what stays."""
+def announce(steps: list[Step], staying: list[Step], losses: list[str], as_json: bool) -> None:
+    """List what goes, what stays, and what would be lost."""
     if as_json:
-        listed = {"remove": steps, "keep": staying}
-        console.write_json(
-            {
-                name: [{"kind": each.kind.name.lower(), "name": each.name} for each in group]
-                for name, group in listed.items()
-            }
-        )
+        console.write_json({"remove": listed(steps), "keep": listed(staying), "lost": losses})
         return
     out = console.stdout()
     for step in steps:
         out.print(f"[red]remove[/] {step.kind.value} [cyan]{step.name}[/]", highlight=False, soft_wrap=True)
     for step in staying:
         out.print(f"[green]keep[/]   {step.kind.value} [cyan]{step.name}[/]", highlight=False, soft_wrap=True)
+    for loss in losses:
+        out.print(f"[yellow]lose[/]   {loss}", highlight=False, soft_wrap=True)
     if not steps:
         out.print("Nothing to remove.")
 
@@ -70,6 +72,15 @@ def announce(steps: list[Step], staying: list[Step], as_json: bool) -> None:
 def listed(steps: list[Step]) -> list[dict[str, str]]:
     """For programs."""
     return [{"kind": step.kind.name.lower(), "name": step.name} for step in steps]
+
+
+def refuse_losses(losses: list[str], yes: bool) -> None:
+    """Ask for more than an answer when work is left. Raises: CommandError."""
+    if losses and not yes:
+        raise CommandError(
+            f"{'; '.join(losses)}: nothing was removed. Stop the producers and let it finish (see `fraud status`), "
+            "or pass --yes."
+        )
 
 
 def confirm(target: Target, yes: bool, delete_data: bool) -> None:

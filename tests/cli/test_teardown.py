@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -119,6 +119,27 @@ def pretend_cloudformation(stack: Target) -> None:
     stack.__dict__["client"] = lambda name, **config: fake if name == "cloudformation" else real(name, **config)
 
 
+def send(stack: Target, output: str, count: int) -> None:
+    for _ in range(count):
+        stack.client("sqs").send_message(QueueUrl=stack.output(output), MessageBody="label")
+
+
+def keep_up(stack: Target, behind_ms: float = 12.0) -> None:
+    """Scoring read the stream a moment ago."""
+    metric = {
+        "MetricName": "IteratorAge",
+        "Dimensions": [{"Name": "FunctionName", "Value": "score"}],
+        "Timestamp": datetime.now(UTC) - timedelta(minutes=1),
+        "Value": behind_ms,
+    }
+    stack.client("cloudwatch").put_metric_data(Namespace="AWS/Lambda", MetricData=[metric])
+
+
+def told(runner: CliRunner) -> list[str]:
+    losses: list[str] = json.loads(runner.invoke(app, ["teardown", "--dry-run", "--json"]).stdout)["lost"]
+    return losses
+
+
 def kinds(steps: list[Step]) -> set[Kind]:
     return {step.kind for step in steps}
 
@@ -157,6 +178,7 @@ def test_teardown_with_data_removes_everything_even_after_the_stack_is_gone(
 def test_teardown_not_confirmed_removes_nothing(
     used: Target, runner: CliRunner, arguments: list[str], typed: str
 ) -> None:
+    keep_up(used)
     before = take(used)
     result = runner.invoke(app, ["teardown", *arguments], input=typed)
     assert result.exit_code == 1
@@ -173,3 +195,49 @@ def test_teardown_dry_run_lists_in_order_and_removes_nothing(used: Target, runne
 
 def test_find_stack_prefers_the_living(used: Target) -> None:
     assert find_stack(used)["StackId"] == "arn:live"
+
+
+def test_teardown_of_a_stack_that_worked_everything_off_asks_and_goes_on(used: Target, runner: CliRunner) -> None:
+    keep_up(used)
+    assert told(runner) == []
+    assert runner.invoke(app, ["teardown"], input="y\n").exit_code == 0
+    assert Kind.STACK not in kinds(take(used))
+
+
+def test_teardown_refuses_to_lose_labels_unless_told(used: Target, runner: CliRunner) -> None:
+    keep_up(used)
+    send(used, "LabelQueueUrl", 3)
+    send(used, "LabelDeadLetterQueueUrl", 2)
+    expected = [
+        "3 labels wait in the queue and would be lost",
+        "2 labels lie in the dead-letter queue and would be lost",
+    ]
+    assert told(runner) == expected
+    before = take(used)
+    refused = runner.invoke(app, ["teardown"], input="y\n")
+    assert refused.exit_code == 1 and "; ".join(expected) in refused.stderr.replace("\n", " ")
+    assert "3 labels wait in the queue and would be lost" in refused.stdout
+    assert take(used) == before
+    assert runner.invoke(app, ["teardown", "--yes"]).exit_code == 0
+    assert Kind.STACK not in kinds(take(used))
+
+
+def test_teardown_refuses_while_scoring_is_behind_or_nothing_is_known_of_it(used: Target, runner: CliRunner) -> None:
+    (unknown,) = told(runner)
+    assert unknown.startswith("it is not known whether every transaction in the stream is decided")
+    keep_up(used, behind_ms=90_500.0)
+    (behind,) = told(runner)
+    assert behind.startswith("scoring is 90.5 s behind the stream")
+    assert runner.invoke(app, ["teardown"], input="y\n").exit_code == 1
+
+
+def test_teardown_of_a_stack_that_never_came_up_has_nothing_to_lose(used: Target, runner: CliRunner) -> None:
+    used.__dict__["outputs"] = {}
+    used.__dict__["resources"] = {}
+    assert told(runner) == []
+
+
+def test_teardown_of_a_stack_half_removed_has_no_queue_to_lose(used: Target, runner: CliRunner) -> None:
+    keep_up(used)
+    used.client("sqs").delete_queue(QueueUrl=used.output("LabelQueueUrl"))
+    assert told(runner) == []
