@@ -73,14 +73,6 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Capture:
-    """A copy of requests and answers, for monitoring: to where, and of which percentage of requests."""
-
-    uri: str
-    percentage: int = 100
-
-
-@dataclass(frozen=True, slots=True)
 class Hosting:
     """What every endpoint of the application has in common.
 
@@ -88,12 +80,10 @@ class Hosting:
         role: ARN of the role that models run under.
         volume_key: key that encrypts the machines' volumes; None for the service's own. Types with local NVMe disks
             accept none.
-        capture: None for no copies.
     """
 
     role: str
     volume_key: str | None = None
-    capture: Capture | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +111,9 @@ class EndpointPlan:
         return self.endpoint[: LONGEST_NAME - len(suffix)].rstrip("-") + suffix
 
     def _content(self) -> str:
-        hosting, capture = self.hosting, self.hosting.capture
-        copies = f"{capture.percentage} {capture.uri}" if capture else ""
         machines = f"{self.instance.count} {self.instance.type}"
-        return "\n".join((self.endpoint, self.model_package, machines, hosting.role, hosting.volume_key or "", copies))
+        hosting = (self.hosting.role, self.hosting.volume_key or "")
+        return "\n".join((self.endpoint, self.model_package, machines, *hosting))
 
 
 class Phase(StrEnum):

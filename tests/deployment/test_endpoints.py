@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from fraud.aws.endpoints import ATTEMPTS, SageMakerEndpoints
-from fraud.deployment_ports import Capture, EndpointState, Hosting, Phase
+from fraud.deployment_ports import EndpointState, Hosting, Phase
 from fraud.errors import DeploymentFailed, DeploymentInterrupted
 from tests.deployment.packages import ARN, KEY, PLAN, ROLE
 
@@ -96,18 +96,11 @@ def test_create_asks_for_model_configuration_and_endpoint(sagemaker: SageMaker) 
     assert sagemaker.waits == []
 
 
-def test_create_volume_key_and_capture_are_part_of_the_configuration(sagemaker: SageMaker) -> None:
-    plan = replace(PLAN, hosting=Hosting(ROLE, KEY, Capture("s3://archive/capture", 20)))
-    capture = {
-        "EnableCapture": True,
-        "InitialSamplingPercentage": 20,
-        "DestinationS3Uri": "s3://archive/capture",
-        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
-    }
+def test_create_volume_key_is_part_of_the_configuration(sagemaker: SageMaker) -> None:
+    plan = replace(PLAN, hosting=Hosting(ROLE, KEY))
     config_name = {"EndpointConfigName": plan.name}
     variant = VARIANT | {"ModelName": plan.name}
-    expected = config_name | {"ProductionVariants": [variant], "KmsKeyId": KEY, "DataCaptureConfig": capture}
+    expected = config_name | {"ProductionVariants": [variant], "KmsKeyId": KEY}
     sagemaker.creates("create_model", CREATE_MODEL | {"ModelName": plan.name}, "ModelArn")
     sagemaker.creates("create_endpoint_config", expected, "EndpointConfigArn")
     sagemaker.creates("create_endpoint", ENDPOINT | config_name, "EndpointArn")

@@ -81,7 +81,7 @@ def test_buckets_keep_versions_and_have_a_lifecycle(of_type: OfType) -> None:
 def test_models_are_never_removed_from_the_archive(template: dict[str, Any]) -> None:
     rules = template["Resources"]["ArchiveBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     expiring = [rule.get("Prefix", "") for rule in rules if "ExpirationInDays" in rule]
-    assert sorted(expiring) == ["capture/", "decisions/", "labels/"]
+    assert sorted(expiring) == ["decisions/", "labels/"]
 
 
 def test_archives_are_partitioned_by_day_and_compressed(of_type: OfType) -> None:

@@ -89,6 +89,15 @@ def test_only_scoring_invokes_endpoints_and_only_the_two_slots(role_of: Resource
     assert endpoints == [{"Fn::Sub": f"{prefix}-a"}, {"Fn::Sub": f"{prefix}-b"}]
 
 
+def test_sagemaker_reads_models_and_writes_to_no_bucket(roles: Resources) -> None:
+    role = roles["SageMakerExecutionRole"]
+    assert resources(granting(role, "s3:GetObject")) == [{"Fn::Sub": "${ArchiveBucket.Arn}/models/*"}]
+    (listing,) = granting(role, "s3:ListBucket")
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "models/*"}}
+    actions = {action for each in statements(role) for action in listed(each["Action"])}
+    assert not {"s3:PutObject", "kms:GenerateDataKey"} & actions
+
+
 def test_every_function_writes_only_to_its_own_log_group(of_type: OfType, role_of: Resources) -> None:
     for name, function in of_type("AWS::Lambda::Function").items():
         group = function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from fraud.aws.control_plane import ABSENT, code, deploying, found
-from fraud.deployment_ports import Capture, EndpointPlan, EndpointState, Phase
+from fraud.deployment_ports import EndpointPlan, EndpointState, Phase
 from fraud.errors import DeploymentFailed, DeploymentInterrupted
 
 VARIANT = "primary"
@@ -177,20 +177,8 @@ def _config(plan: EndpointPlan) -> dict[str, Any]:
         "InitialVariantWeight": 1.0,
     }
     key = {"KmsKeyId": plan.hosting.volume_key} if plan.hosting.volume_key else {}
-    capture = {"DataCaptureConfig": _capture(plan.hosting.capture)} if plan.hosting.capture else {}
-    return {"ProductionVariants": [variant], **key, **capture}
+    return {"ProductionVariants": [variant], **key}
 
 
 def _is_config(described: Described, plan: EndpointPlan) -> bool:
     return [each["ModelName"] for each in described["ProductionVariants"]] == [plan.name]
-
-
-def _capture(capture: Capture) -> dict[str, Any]:
-    """Without the content types SageMaker would write rows and answers as base64."""
-    return {
-        "EnableCapture": True,
-        "InitialSamplingPercentage": capture.percentage,
-        "DestinationS3Uri": capture.uri,
-        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
-    }
