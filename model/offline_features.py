@@ -42,7 +42,7 @@ def compute(history: History, progress: Progress | None = None) -> Matrix:
     if not len(history):
         return matrix
     done = 0
-    for entity, view in _views(history):
+    for entity, view in _views(history, matrix):
         for window, columns in _by_window(entity).items():
             sums = view.read(features.WINDOWS[entity][window]) if window else ()
             for column, feature in columns:
@@ -53,14 +53,24 @@ def compute(history: History, progress: Progress | None = None) -> Matrix:
     return matrix
 
 
-def _views(history: History) -> Iterator[tuple[str, View]]:
-    """One after the other, since a view holds columns as long as the history."""
+def unusual(matrix: Matrix) -> Flags:
+    """`features.is_unusual` of every row."""
+    flags: Flags = matrix[:, features.NAMES.index("card_amount_over_mean_120d")] > features.UNUSUAL
+    return flags
+
+
+def ordinary(matrix: Matrix) -> Flags:
+    """`features.is_ordinary` of every row."""
+    over_usual = matrix[:, features.NAMES.index("card_amount_over_usual_120d")]
+    flags: Flags = ~(over_usual > features.ORDINARY) & (matrix[:, features.NAMES.index("card_unusual_14d")] == 0)
+    return flags
+
+
+def _views(history: History, matrix: Matrix) -> Iterator[tuple[str, View]]:
+    """One after the other: each holds columns as long as the history, and terminals read what cards filled in."""
     yield "transaction", TransactionView(history)
-    cards = CardView(history)
-    yield "card", cards
-    ordinary = cards.ordinary()
-    del cards
-    yield "terminal", TerminalView(history, ordinary)
+    yield "card", CardView(history)
+    yield "terminal", TerminalView(history, ordinary(matrix))
 
 
 def _by_window(entity: str) -> dict[str | None, list[tuple[int, Feature]]]:
@@ -153,14 +163,6 @@ class CardView(View):
         width = entities.CARD.levels[window.level].width
         first = self.spent.before(self.codes, (self.at // width - window.tiles + 1) * width)
         return self.spent.between(first, np.arange(len(self.at)))
-
-    def ordinary(self) -> Flags:
-        """`features.is_ordinary` of every row, in the order of the history."""
-        windows = features.WINDOWS["card"]
-        over_usual = _amount_over_usual(self, self.read(windows["120d"]))
-        ordinary = np.empty(len(self.at), dtype=np.bool_)
-        ordinary[self.order] = ~(over_usual > features.ORDINARY) & (self.read(windows["14d"])[3] == 0)
-        return ordinary
 
     @cached_property
     def first_at(self) -> Integers:
