@@ -82,7 +82,8 @@ def empty(shape: Shape) -> EntityState:
 def add(state: EntityState, shape: Shape, at: int, sums: Tile) -> EntityState:
     """Fold one event in, into its own tile on every level where that tile is still kept.
 
-    An event older than what a level keeps leaves that level as it is. Negative sums take back what was added before.
+    An event older than what a level keeps leaves that level as it is. Negative sums take back what was added before; of
+    what has expired since there is nothing to take back, so no sum falls below zero.
     """
     watermark = at if state.watermark is None else max(state.watermark, at)
     first_at = at if state.first_at is None else min(state.first_at, at)
@@ -98,13 +99,12 @@ def _add_to_series(tiles: Series, level: Level, at: int, sums: Tile, watermark: 
     kept = {index: tile for index, tile in tiles.items() if index >= oldest}
     index = at // level.width
     if index >= oldest:
-        before = kept.get(index)
-        kept[index] = sums if before is None else tuple(map(_saturating_add, before, sums))
+        kept[index] = tuple(map(_bounded_add, kept.get(index, (0,) * len(sums)), sums))
     return kept
 
 
-def _saturating_add(left: int, right: int) -> int:
-    return min(left + right, LARGEST_SUM)
+def _bounded_add(left: int, right: int) -> int:
+    return max(0, min(left + right, LARGEST_SUM))
 
 
 class Reading:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraud import windows
+from fraud import entities, windows
 from fraud.windows import LARGEST_SUM, EntityState, Level, Reading, Shape, Tile, Window
 
 SHAPE = Shape(levels=(Level(10, 4), Level(100, 3)), sums=("count", "amount"))
@@ -107,3 +107,8 @@ def test_fold_any_order_reads_the_same(happened: list[tuple[int, int]], random: 
 def test_fold_any_events_keep_a_bounded_number_of_tiles(happened: list[tuple[int, int]]) -> None:
     state = folded(*happened)
     assert all(len(tiles) <= level.keep for tiles, level in zip(state.series, SHAPE.levels, strict=True))
+
+
+def test_add_takes_nothing_back_from_a_tile_that_expired() -> None:
+    terminal = entities.report_fraud(windows.empty(entities.TERMINAL), 5 * entities.DAY, -1)
+    assert [tile for series in terminal.series for tile in series.values()] == [(0, 0, 0)]
