@@ -59,8 +59,8 @@ TABLE = (
         "a follow-up of a failed commit is written",
         (20,),
         SCORING,
-        "self.moved |= keys_written",
-        "self.moved |= set()",
+        "self._strip(pack, cancellation)\n        self.moved |= keys_written",
+        "self._strip(pack, cancellation)",
     ),
     Mutant(
         "any content counts as a repetition",
@@ -181,7 +181,7 @@ TABLE = (
         "a model is asked without the time for its answer",
         (22,),
         MODELS,
-        "or not deadline.allows(self.call_budget + self.reserve)",
+        "or not deadline.allows(CALL_AND_COMMIT)",
         "or not deadline.allows(0)",
     ),
     Mutant(
@@ -198,7 +198,13 @@ TABLE = (
         "if self.clock() - self.opened_at < self.cooldown:",
         "if True:",
     ),
-    Mutant("an error of the endpoint stops the batch", (23,), ENDPOINT, "except ClientError as", "except KeyError as"),
+    Mutant(
+        "an error of the endpoint stops the batch",
+        (23,),
+        "fraud/aws/calls.py",
+        "except ClientError as",
+        "except KeyError as",
+    ),
     Mutant("a score above one is believed", (24,), ENDPOINT, "0.0 <= score <= 1.0", "0.0 <= score"),
     Mutant("a score below zero is believed", (24,), ENDPOINT, "0.0 <= score <= 1.0", "score <= 1.0"),
     Mutant(
@@ -230,8 +236,8 @@ TABLE = (
         "a card number beside other digits is overlooked",
         (34,),
         "fraud/card_numbers.py",
-        "(?=([2-6](?:[ ._:/-]{{0,2}}[0-9]){{{digits - 1}}})(?![0-9]))",
-        "([2-6](?:[ ._:/-]{{0,2}}[0-9]){{{digits - 1}}})(?![ -]?[0-9])",
+        "(?<![0-9])(?=({writing})(?![0-9]))",
+        "(?<![0-9])({writing})(?![ -]?[0-9])",
     ),
     Mutant(
         "a label's refusal repeats what was sent", (34,), "fraud/label.py", "_explain(error)) from", "str(error)) from"
