@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+from typer.testing import CliRunner
+
+from cli.main import app
 from fraud import entities
 from fraud.aws import entity_items
 from tests.end_to_end.poison import Event
@@ -39,6 +42,18 @@ class Spine:
 
     def send_label(self, label: Event) -> None:
         self._sqs.send_message(QueueUrl=self.outputs["LabelQueueUrl"], MessageBody=json.dumps(label))
+
+    def bury_label(self, label: Event) -> None:
+        """As if it could not be recorded five times."""
+        self._sqs.send_message(QueueUrl=self.outputs["LabelDeadLetterQueueUrl"], MessageBody=json.dumps(label))
+
+    def command(self, *words: str) -> dict[str, Any]:
+        """What a command of `fraud` answers to programs."""
+        where = ["--endpoint-url", self._running.url, "--stack-name", self._running.stack_name, "--region", "us-east-1"]
+        result = CliRunner().invoke(app, [*words, "--json", *where], catch_exceptions=False)
+        assert result.exit_code == 0, result.stderr
+        answer: dict[str, Any] = json.loads(result.stdout)
+        return answer
 
     def subscribe(self) -> None:
         """Have every decision announced on a queue of one's own."""

@@ -87,6 +87,7 @@ def test_every_transaction_is_decided_once_and_told_everywhere(spine: Spine) -> 
     assert_labelled_once(spine, events, [early, *labelled])
     assert_told(spine, events, [early, *labelled])
     assert (spine.waiting(), spine.early_labels(), spine.given_up()) == (0, set(), [])
+    assert_given_back(spine, events, refused)
 
 
 def assert_labelled_once(spine: Spine, events: list[Event], labels: list[Event]) -> None:
@@ -118,6 +119,18 @@ def assert_told(spine: Spine, events: list[Event], labels: list[Event]) -> None:
     assert all(event["detail-type"] == kinds[event["detail"]["action"]] for event in announced.values())
     eventually(lambda: spine.archived("decisions/") == ids, PATIENCE)
     eventually(lambda: spine.archived("labels/") == {label["transaction_id"] for label in labels}, PATIENCE)
+
+
+def assert_given_back(spine: Spine, events: list[Event], refused: list[tuple[bytes, str]]) -> None:
+    """What is whole is refused again, what is not stays, a dead label is recorded, and no counter moves."""
+    late = chargeback(events[200])
+    spine.bury_label(late)
+    totals = spine.command("replay-quarantine")
+    assert (totals["transactions"], totals["kept"], totals["dead_labels"]) == (6, 4, 1)
+    eventually(lambda: len(spine.quarantined()) == len(refused), PATIENCE)
+    eventually(lambda: "label" in spine.decisions()[late["transaction_id"]], PATIENCE)
+    assert spine.counted()["transactions"] == len(events)
+    assert spine.command("status")["decisions"]["transactions"] == len(events)
 
 
 def handbook(path: Path, count: int) -> Iterator[Event]:
