@@ -98,6 +98,14 @@ def test_bootstrap_package_in_no_state_to_serve_creates_nothing(
     assert world.endpoints.created == [] and world.scorer.asked == [] and world.routing.item is None
 
 
+@pytest.mark.parametrize("completed", [True, False])
+def test_packages_tell_whether_a_registration_is_complete(completed: bool) -> None:
+    world = World()
+    world.registry.known[packages.ARN] = packages.registered(completed=completed)
+
+    assert world.deployment().packages.is_complete(packages.ARN) is completed
+
+
 def test_bootstrap_unknown_package_creates_nothing() -> None:
     world = World()
     world.registry.known.clear()
