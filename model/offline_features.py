@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,13 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float32]
-Sums = tuple[Integers, ...]
+
+
+class Sums(Protocol):
+    """The sums of one window by their position in a tile, a value for every row."""
+
+    def __getitem__(self, position: int, /) -> Integers: ...
+
 
 Measure = Callable[[Any, Sums], npt.NDArray[np.number]]
 
@@ -96,7 +102,7 @@ class Timeline:
     origin: int
     stride: int
     keys: Integers
-    totals: Sums
+    totals: tuple[Integers, ...]
 
     def before(self, codes: Integers, moments: Integers) -> Integers:
         """How many entries lie before each moment of its entity, those of lower entities included."""
@@ -106,19 +112,27 @@ class Timeline:
         """The same entries with more sums, given in the order of the keys."""
         return replace(self, totals=(*self.totals, *map(_cumulative, amounts)))
 
-    def between(self, first: Integers, end: Integers) -> Sums:
-        """Sums over the entries from `first` on and before `end`."""
-        return tuple(total[end] - total[first] for total in self.totals)
+
+class Differences:
+    """Sums over the entries from `first` on and before `end`, each computed when a measure asks for it."""
+
+    def __init__(self, timeline: Timeline, first: Integers, end: Integers | slice) -> None:
+        self._timeline, self._first, self._end = timeline, first, end
+
+    def __getitem__(self, position: int, /) -> Integers:
+        total = self._timeline.totals[position]
+        difference: Integers = total[self._end] - total[self._first]
+        return difference
 
 
 def _timeline(history: History, codes: Integers, moments: Integers, *amounts: Integers) -> Timeline:
-    """Entries in any order; each sum of amounts has a column of its own beside the count."""
+    """Entries in any order; the first sum counts them, each of the amounts adds one more."""
     origin = int(history.at[0]) - LONGEST_WINDOW
     stride = int(history.at[-1]) - origin + LONGEST_WINDOW
     keys = codes * stride + (moments - origin)
     order = np.argsort(keys, kind="stable")
-    columns = (np.ones(len(keys), dtype=np.int64), *amounts)
-    return Timeline(origin, stride, keys[order], tuple(_cumulative(column[order]) for column in columns))
+    totals = (np.arange(len(keys) + 1), *(_cumulative(amount[order]) for amount in amounts))
+    return Timeline(origin, stride, keys[order], totals)
 
 
 def _cumulative(values: Integers) -> Integers:
@@ -162,7 +176,7 @@ class CardView(View):
         assert window.lag == 0
         width = entities.CARD.levels[window.level].width
         first = self.spent.before(self.codes, (self.at // width - window.tiles + 1) * width)
-        return self.spent.between(first, np.arange(len(self.at)))
+        return Differences(self.spent, first, slice(0, -1))
 
     @cached_property
     def first_at(self) -> Integers:
@@ -195,13 +209,20 @@ class TerminalView(View):
 
     def read(self, window: Window) -> Sums:
         assert window.lag > 0
-        newest = self.at // DAY - window.lag
-        first, end = (newest - window.tiles + 1) * DAY, (newest + 1) * DAY
-        sums = (
-            each.between(each.before(self.codes, first), each.before(self.codes, end))
-            for each in (self.visits, self.frauds, self.ordinary_frauds)
-        )
-        return tuple(column for columns in sums for column in columns)
+        return TerminalSums(self, window)
+
+
+class TerminalSums:
+    """The sums of one window of closed days, each counted when a measure asks for it."""
+
+    def __init__(self, view: TerminalView, window: Window) -> None:
+        newest = view.at // DAY - window.lag
+        self._codes, self._first, self._end = view.codes, (newest - window.tiles + 1) * DAY, (newest + 1) * DAY
+        self._counted = (view.visits, view.frauds, view.ordinary_frauds)
+
+    def __getitem__(self, position: int, /) -> Integers:
+        entries = self._counted[position]
+        return entries.before(self._codes, self._end) - entries.before(self._codes, self._first)
 
 
 def _reports(history: History, rows: Integers) -> Timeline:
