@@ -1,7 +1,8 @@
 """What features of the last minutes and hours are worth: `python -m benchmarks.velocity`.
 
 Simulates a market with card-testing bursts and account takeovers, and measures the same model on the same days twice:
-with all features, and with only those that a daily batch could compute, which see nothing younger than a day's tile.
+with all features, and without those that look at less than a day. The windows that the second side keeps still take in
+every transaction at once: it is not a nightly batch, which would know nothing of today and was not measured.
 The published transactions of the Handbook cannot show the difference: nothing in them happens within hours.
 """
 
@@ -35,7 +36,7 @@ TRAIN_DAYS = 28
 # Amounts need no such fine bins to show a burst.
 QUICK = {"max_bin": 256, "num_boost_round": 200}
 DRAWS = 200
-NO_DAILY_BATCH_KNOWS = ("card_seconds_since_last",)
+OTHERS_THAT_LOOK_AT_LESS = ("card_seconds_since_last",)
 """Besides the windows that are shorter than a day."""
 
 Texts = npt.NDArray[np.str_]
@@ -66,7 +67,7 @@ def main() -> None:
 
 def fresh_features() -> list[str]:
     """Features that look at less than a day."""
-    return [*NO_DAILY_BATCH_KNOWS, *(feature.name for feature in features.TABLE if _is_short(feature))]
+    return [*OTHERS_THAT_LOOK_AT_LESS, *(feature.name for feature in features.TABLE if _is_short(feature))]
 
 
 def _is_short(feature: features.Feature) -> bool:
@@ -76,7 +77,7 @@ def _is_short(feature: features.Feature) -> bool:
     return features.SHAPES[feature.entity].levels[window.level].width * window.tiles < DAY
 
 
-SIDES: Mapping[str, list[str]] = {"real time": [], "daily": fresh_features()}
+SIDES: Mapping[str, list[str]] = {"all features": [], "a day and more": fresh_features()}
 
 
 def history_of(market: Simulation) -> History:
@@ -108,11 +109,11 @@ def show(sides: Mapping[str, list[FoldResult]], history: History, kinds: Texts) 
         grid.add_row(metric.replace("_", " "), *(f"{means[name][metric]:.3f}" for name in sides))
     out.print(grid)
     caught = Grid("caught at .5 % false positives", "frauds", *sides, box=None)
-    for each in caught_by_kind(sides["real time"], sides["daily"], kinds):
+    for each in caught_by_kind(sides["all features"], sides["a day and more"], kinds):
         caught.add_row(each.kind, f"{each.frauds:,}", f"{each.real_time:.1%}", f"{each.daily:.1%}")
     out.print(caught)
-    gain = difference(sides["real time"], sides["daily"], history)
-    words = "average precision of real time over daily, paired, cards drawn again"
+    gain = difference(sides["all features"], sides["a day and more"], history)
+    words = "average precision of all features over those of a day and more, paired, cards drawn again"
     out.print(f"{words}: {gain.average_precision:+.4f} ± {gain.standard_error:.4f}")
 
 

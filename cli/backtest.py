@@ -86,14 +86,15 @@ def backtest(
 
 def read(path: Path, columns: str | None, label_delay: timedelta) -> "tuple[Table, float]":
     """The file with the features of every row, and the seconds that those took. Raises: CommandError."""
+    # Threads that wait for each other sleep: on a machine with other work, spinning makes fitting several times slower.
+    # OpenMP reads it when XGBoost is first imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from cli import transactions_table
     from fraud import features
     from model import offline_features
     from model.backtest import Table
     from model.history import History
 
-    # Threads that wait for each other sleep: on a machine with other work, spinning makes fitting ten times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with console.working("Reading transactions"):
         history = History.from_table(transactions_table.read(path, columns), label_delay)
     began = time.perf_counter()

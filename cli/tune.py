@@ -37,7 +37,7 @@ def tune(
     trials: Trials = 18,
     seed: Seed = 7,
     folds: backtest.Folds = 4,
-    train_days: backtest.TrainDays = 28,
+    train_days: backtest.TrainDays = 7,
     delay_days: backtest.DelayDays = 7,
     test_days: backtest.TestDays = 7,
     columns: options.Columns = None,

@@ -10,7 +10,7 @@ from cli.main import app
 from model import boosting, tuning
 from tests.cli.test_backtest import handbook, market  # noqa: F401 - fixtures
 
-COMMAND = ["tune", "--train-start", "2026-05-06", "--folds", "2", "--trials", "3", "--train-days", "7"]
+COMMAND = ["tune", "--train-start", "2026-05-06", "--folds", "2", "--trials", "3"]
 
 
 @pytest.fixture(autouse=True)
