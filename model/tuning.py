@@ -29,8 +29,8 @@ SPACE: Mapping[str, Sequence[float]] = {
 }
 """What is drawn, each value as likely as the others; everything else stays as `params.json` has it.
 
-Deeper trees and more of them gained no more than noise in an earlier search, and the exact reasons of a score cost time in
-proportion to the number of trees, their leaves and the square of their depth.
+Deeper trees and more of them gained no more than noise in an earlier search, and the exact reasons of a score cost time
+in proportion to the number of trees, their leaves and the square of their depth.
 """
 ROUNDS = (100, 150, 200, 250, 300, 400)
 KEPT_SHARE = 1 / 3
