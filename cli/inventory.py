@@ -15,6 +15,7 @@ RETAINED = {
     "AWS::SageMaker::ModelPackageGroup": Kind.MODEL_PACKAGE_GROUP,
     "AWS::S3::Bucket": Kind.BUCKET,
     "AWS::DynamoDB::Table": Kind.TABLE,
+    "AWS::SQS::Queue": Kind.QUEUE,
     "AWS::KMS::Key": Kind.KEY,
 }
 ABSENT = frozenset(
@@ -121,6 +122,8 @@ def is_there(target: Target, kind: Kind, name: str) -> bool:
         return exists(lambda: target.client("s3").head_bucket(Bucket=name))
     if kind is Kind.TABLE:
         return exists(lambda: target.client("dynamodb").describe_table(TableName=name))
+    if kind is Kind.QUEUE:
+        return exists(lambda: target.client("sqs").get_queue_attributes(QueueUrl=name))
     if kind is Kind.MODEL_PACKAGE_GROUP:
         sagemaker = target.client("sagemaker")
         return exists(lambda: sagemaker.describe_model_package_group(ModelPackageGroupName=name))

@@ -182,6 +182,7 @@ REMOVERS: dict[Kind, Callable[[Target, str], object]] = {
     Kind.MODEL_PACKAGE_GROUP: remove_group,
     Kind.BUCKET: remove_bucket,
     Kind.TABLE: remove_table,
+    Kind.QUEUE: calling("sqs", "delete_queue", "QueueUrl"),
     Kind.LOG_GROUP: calling("logs", "delete_log_group", "logGroupName"),
     Kind.KEY: calling("kms", "schedule_key_deletion", "KeyId", PendingWindowInDays=KEY_WINDOW_DAYS),
 }

@@ -20,11 +20,12 @@ class Kind(StrEnum):
     MODEL_PACKAGE_GROUP = "model package group"
     BUCKET = "bucket with all versions of its objects"
     TABLE = "table"
+    QUEUE = "queue"
     LOG_GROUP = "log group"
     KEY = "key, deleted after 30 days"
 
 
-DATA = (Kind.MODEL_PACKAGE, Kind.MODEL_PACKAGE_GROUP, Kind.BUCKET, Kind.TABLE, Kind.LOG_GROUP, Kind.KEY)
+DATA = (Kind.MODEL_PACKAGE, Kind.MODEL_PACKAGE_GROUP, Kind.BUCKET, Kind.TABLE, Kind.QUEUE, Kind.LOG_GROUP, Kind.KEY)
 """What the template keeps when the stack goes: only removed when asked for."""
 
 

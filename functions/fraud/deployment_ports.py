@@ -143,7 +143,7 @@ class Registry(Protocol):
     """Versions of the model, and what people decided about them."""
 
     def register(self, candidate: Candidate) -> str:
-        """Add a version; its ARN.
+        """Add a version, or adopt the one that has the same artefact and container; its ARN.
 
         Raises:
             DeploymentInterrupted: may or may not have been added.

@@ -83,6 +83,7 @@ def resources(stack: Target) -> list[dict[str, str]]:
     return [
         *tables,
         *buckets,
+        resource("LabelQueue", "AWS::SQS::Queue", stack.output("LabelQueueUrl")),
         resource("DataKey", "AWS::KMS::Key", stack.output("DataKeyArn").rpartition("/")[2]),
         resource("ModelPackageGroup", "AWS::SageMaker::ModelPackageGroup", "fraud-models"),
         resource("SageMakerExecutionRole", "AWS::IAM::Role", "models"),
@@ -155,7 +156,7 @@ def test_inventory_finds_hosting_by_role_and_leaves_the_neighbours(used: Target)
 def test_teardown_keeps_data_and_can_be_repeated(used: Target, runner: CliRunner) -> None:
     assert runner.invoke(app, ["teardown", "--yes"], catch_exceptions=False).exit_code == 0
     left = take(used)
-    assert kinds(left) == {Kind.MODEL_PACKAGE_GROUP, Kind.BUCKET, Kind.TABLE, Kind.LOG_GROUP, Kind.KEY}
+    assert kinds(left) == {Kind.MODEL_PACKAGE_GROUP, Kind.BUCKET, Kind.TABLE, Kind.QUEUE, Kind.LOG_GROUP, Kind.KEY}
     again = runner.invoke(app, ["teardown", "--yes"])
     assert again.exit_code == 0 and "Nothing to remove." in again.stdout
 

@@ -68,7 +68,7 @@ class Deployment:
         Raises:
             InvalidPackage: it could not be served, so it is not registered.
             DeploymentFailed: the registry refuses.
-            DeploymentInterrupted: try again; at worst this adds the version a second time.
+            DeploymentInterrupted: try again; a version that was added is then adopted.
         """
         return self.packages.register(artefact, approved=approved)
 
