@@ -162,9 +162,9 @@ WORDS = {
     "card_precision_25": "card precision @25",
     "card_precision_50": "card precision @50",
     "card_precision_100": "card precision @100",
-    "recall_at_fpr_001": "recall at .1 % false positives",
-    "recall_at_fpr_005": "recall at .5 %",
-    "recall_at_fpr_01": "recall at 1 %",
+    "recall_at_fpr_001": "recall at .1 % FPR",
+    "recall_at_fpr_005": "recall at .5 % FPR",
+    "recall_at_fpr_01": "recall at 1 % FPR",
     "cost": "fraud value lost",
     "ece": "calibration error",
 }
