@@ -123,12 +123,12 @@ def _amount_zscore(view: View, sums: Tile) -> float | None:
 
 def _usual_mean(sums: Tile) -> float | None:
     """Mean without the amounts that were unusual when they came: a fraud does not move what is usual."""
-    count, total, _, unusual, unusual_amount = sums
+    count, total, _, unusual, unusual_amount, *_ = sums
     return (total - unusual_amount) // (count - unusual) if count > unusual else None
 
 
 def _amount_over_usual(view: View, sums: Tile) -> float | None:
-    count, total, _, unusual, unusual_amount = sums
+    count, total, _, unusual, unusual_amount, *_ = sums
     if total == unusual_amount:
         return None
     return _rounded(float(view.event.amount_minor) * (count - unusual) / (total - unusual_amount))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fraud import entities, rollout_counters, windows
+from fraud import entities, features, rollout_counters, windows
 from fraud.decision import NO_SLOT, Decision
 from fraud.label import Label
 from fraud.ports import (
