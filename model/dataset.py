@@ -250,16 +250,10 @@ class _History:
             before = self._label_of.get(row)
             if label.supersedes(before):
                 self._label_of[row] = label
-                self._recount(row, before, label)
-
-    def _recount(self, row: int, before: Label | None, after: Label) -> None:
-        terminal_id, ordinary = self._terminal_of[row], self._ordinary[row]
-        terminal = self.terminals.get(terminal_id, _NEW_TERMINAL)
-        if before is not None and before.is_fraud:
-            terminal = entities.report_fraud(terminal, before.known_at, -1, ordinary=ordinary)
-        if after.is_fraud:
-            terminal = entities.report_fraud(terminal, after.known_at, ordinary=ordinary)
-        self.terminals[terminal_id] = terminal
+                terminal_id = self._terminal_of[row]
+                self.terminals[terminal_id] = entities.change_verdict(
+                    self.terminals.get(terminal_id, _NEW_TERMINAL), before, label, ordinary=self._ordinary[row]
+                )
 
     def outcomes(self) -> npt.NDArray[np.bool_]:
         """Whether each row is known to be fraud."""

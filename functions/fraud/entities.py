@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from fraud import windows
 from fraud.windows import EntityState, Level, Shape
 
@@ -20,6 +22,15 @@ TERMINAL_DAYS = 0
 
 LARGEST_SQUARED_AMOUNT = 10**8
 """Amounts above this many major units count as this many in the sum of squares, which then fits 64 bits."""
+
+
+class Verdict(Protocol):
+    """What a terminal learns of a label: `known_at` in seconds since 1970."""
+
+    @property
+    def is_fraud(self) -> bool: ...
+    @property
+    def known_at(self) -> int: ...
 
 
 def card_key(card_token: str) -> str:
@@ -56,3 +67,10 @@ def report_fraud(terminal: EntityState, known_at: int, frauds: int = 1, *, ordin
     `ordinary` frauds have an amount that is usual for their card: they speak of the terminal rather than of the card.
     """
     return windows.add(terminal, TERMINAL, known_at, (0, frauds, frauds if ordinary else 0))
+
+
+def change_verdict(terminal: EntityState, before: Verdict | None, after: Verdict, *, ordinary: bool) -> EntityState:
+    """The terminal after a verdict took the place of another: what the former added is taken back."""
+    if before is not None and before.is_fraud:
+        terminal = report_fraud(terminal, before.known_at, -1, ordinary=ordinary)
+    return report_fraud(terminal, after.known_at, ordinary=ordinary) if after.is_fraud else terminal

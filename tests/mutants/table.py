@@ -297,8 +297,8 @@ TABLE = (
     Mutant(
         "a flipped label leaves its fraud counted",
         (37,),
-        LABELLING,
-        "if change.before is not None and change.before.is_fraud:",
+        "fraud/entities.py",
+        "if before is not None and before.is_fraud:",
         "if False:",
     ),
     Mutant(

@@ -25,7 +25,6 @@ from fraud.ports import (
     TerminalReader,
 )
 from fraud.transaction import rfc3339
-from fraud.windows import EntityState
 
 ROUNDS = 6
 """Times a verdict that met another writer is read and applied again before it is reported as failed."""
@@ -167,17 +166,8 @@ def _commits(key: str, stored: StoredState, changes: Sequence[LabelChange]) -> I
     for step, part in enumerate(packing.cut(len(changes), MOST_CHANGES)):
         chunk = tuple(changes[part])
         for change in chunk:
-            state = _recount(state, change)
+            state = entities.change_verdict(state, change.before, change.after, ordinary=change.ordinary)
         yield LabelCommit(key, stored.version + step, state, chunk)
-
-
-def _recount(terminal: EntityState, change: LabelChange) -> EntityState:
-    """Take back what the former verdict added and add what the new one says."""
-    if change.before is not None and change.before.is_fraud:
-        terminal = entities.report_fraud(terminal, change.before.known_at, -1, ordinary=change.ordinary)
-    if change.after.is_fraud:
-        terminal = entities.report_fraud(terminal, change.after.known_at, ordinary=change.ordinary)
-    return terminal
 
 
 def _archived(transaction_id: str, verdict: Label) -> dict[str, Any]:
