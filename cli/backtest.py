@@ -156,30 +156,18 @@ def write_report(path: Path, source: str, done: Backtest, protocol: "Protocol", 
     console.say(f"Report in {path.resolve()}")
 
 
-WORDS = {
-    "average_precision": "average precision",
-    "auc": "ROC AUC",
-    "card_precision_25": "card precision @25",
-    "card_precision_50": "card precision @50",
-    "card_precision_100": "card precision @100",
-    "recall_at_fpr_001": "recall at .1 % FPR",
-    "recall_at_fpr_005": "recall at .5 % FPR",
-    "recall_at_fpr_01": "recall at 1 % FPR",
-    "cost": "fraud value lost",
-    "ece": "calibration error",
-}
-
-
 def show(done: Backtest) -> None:
     """A column per fold, and their mean."""
     from rich.table import Table as Grid
+
+    from model.backtest import METRICS_IN_WORDS
 
     grid = Grid(box=None)
     grid.add_column("test from", style="cyan", no_wrap=True)
     for each in done.results:
         grid.add_column(_day(each.fold.test_from), justify="right")
     grid.add_column("mean", justify="right", style="bold")
-    for name, words in WORDS.items():
+    for name, words in METRICS_IN_WORDS.items():
         values = [*(each.metrics[name] for each in done.results), done.mean[name]]
         grid.add_row(words, *(f"{value:.4f}" for value in values))
     console.stdout().print(grid)

@@ -19,6 +19,18 @@ from model.history import History
 CARDS_A_DAY = (25, 50, 100)
 FALSE_POSITIVE_RATES = {"001": 0.001, "005": 0.005, "01": 0.01}
 """Suffix of the metric's name → share of genuine rows that may be alerted on: .1, .5 and 1 %."""
+METRICS_IN_WORDS = {
+    "average_precision": "average precision",
+    "auc": "ROC AUC",
+    "card_precision_25": "card precision @25",
+    "card_precision_50": "card precision @50",
+    "card_precision_100": "card precision @100",
+    "recall_at_fpr_001": "recall at .1 % FPR",
+    "recall_at_fpr_005": "recall at .5 % FPR",
+    "recall_at_fpr_01": "recall at 1 % FPR",
+    "cost": "fraud value lost",
+    "ece": "calibration error",
+}
 
 
 class NothingToMeasure(ValueError):

@@ -12,18 +12,6 @@ from model.plots import Scored
 from model.published import HANDBOOK
 from model.report import ReportData, Table
 
-_SHOWN = {
-    "average_precision": "average precision",
-    "auc": "ROC AUC",
-    "card_precision_25": "card precision @25",
-    "card_precision_50": "card precision @50",
-    "card_precision_100": "card precision @100",
-    "recall_at_fpr_001": "recall at .1 % FPR",
-    "recall_at_fpr_005": "recall at .5 % FPR",
-    "recall_at_fpr_01": "recall at 1 % FPR",
-    "cost": "fraud value lost",
-    "ece": "calibration error",
-}
 _HIGHLIGHTS = ("average_precision", "auc", "card_precision_100", "recall_at_fpr_005", "cost", "ece")
 _COMPARED = ("auc", "average_precision", "card_precision_100")
 _COST_NOTE = (
@@ -43,7 +31,7 @@ def report_data(
     return ReportData(
         title=f"Backtest of {source}",
         summary=_summary(protocol, results),
-        highlights={_SHOWN[name]: mean[name] for name in _HIGHLIGHTS},
+        highlights={backtest.METRICS_IN_WORDS[name]: mean[name] for name in _HIGHLIGHTS},
         parts=[Scored(_day(each.fold.test_from), each.is_fraud, each.scores) for each in results],
         tables=[_metrics(results, review_share), *([_published(mean)] if is_handbook else [])],
         importance=backtest.mean_importance(results),
@@ -62,11 +50,13 @@ def _summary(protocol: Protocol, results: Sequence[FoldResult]) -> str:
 
 def _metrics(results: Sequence[FoldResult], review_share: float) -> Table:
     mean = backtest.mean(results)
-    rows = [[_day(each.fold.test_from), *(each.metrics[name] for name in _SHOWN)] for each in results]
+    rows = [
+        [_day(each.fold.test_from), *(each.metrics[name] for name in backtest.METRICS_IN_WORDS)] for each in results
+    ]
     return Table(
         "Metrics by fold",
-        ["test from", *_SHOWN.values()],
-        [*rows, ["mean", *(mean[name] for name in _SHOWN)]],
+        ["test from", *backtest.METRICS_IN_WORDS.values()],
+        [*rows, ["mean", *(mean[name] for name in backtest.METRICS_IN_WORDS)]],
         _COST_NOTE.format(share=review_share),
     )
 
@@ -75,7 +65,10 @@ def _published(mean: dict[str, float]) -> Table:
     ours = ["this backtest", *(mean[name] for name in _COMPARED)]
     rows = [[each.model, each.auc, each.average_precision, each.card_precision_100] for each in HANDBOOK]
     return Table(
-        "Beside the published results", ["model", *(_SHOWN[name] for name in _COMPARED)], [ours, *rows], _PUBLISHED_NOTE
+        "Beside the published results",
+        ["model", *(backtest.METRICS_IN_WORDS[name] for name in _COMPARED)],
+        [ours, *rows],
+        _PUBLISHED_NOTE,
     )
 
 
