@@ -4,7 +4,8 @@
     ├── Retryable                the same call may succeed later
     │   ├── StoreUnavailable     throttled, timed out or failing store
     │   ├── ModelUnavailable     the endpoint did not answer with usable scores
-    │   └── DeploymentInterrupted  a step of a deployment did not come to its end
+    │   ├── DeploymentInterrupted  a step of a deployment did not come to its end
+    │   └── RolloutMoved         somebody else changed the rollout meanwhile
     └── Permanent                the same call will fail for ever
         ├── InvalidRecord        a record that cannot be accepted
         │   ├── InvalidTransaction
@@ -14,7 +15,12 @@
         ├── InvalidPackage       a model package that cannot be served
         ├── DeploymentFailed     a model that could not be put in service
         ├── UnknownStateVersion  an entity that other code wrote
-        └── RoutingConflict      another writer moved the routing item first
+        ├── RoutingConflict      another writer moved the routing item first
+        ├── InvalidPlan          a rollout plan that cannot be followed
+        ├── RolloutRefused       a rollout, or an answer to its question, that may not be
+        ├── RolloutStopped       the rollout was told to roll back
+        ├── RolloutSuperseded    the caller's rollout is over, or is another's by now
+        └── RollbackUnverified   traffic was not seen to be back with the champion
 
 No message carries a payload: what a producer sent may hold what must never reach a log.
 """
@@ -40,6 +46,10 @@ class ModelUnavailable(Retryable):
 
 class DeploymentInterrupted(Retryable):
     """A step of a deployment did not come to its end; the same call goes on from there."""
+
+
+class RolloutMoved(Retryable):
+    """Somebody else changed the rollout meanwhile; nothing was written."""
 
 
 class Permanent(FraudError):
@@ -93,3 +103,23 @@ class UnknownStateVersion(Permanent):
 
 class RoutingConflict(Permanent):
     """Another writer moved the routing item first."""
+
+
+class InvalidPlan(Permanent):
+    """A rollout plan that cannot be followed."""
+
+
+class RolloutRefused(Permanent):
+    """A rollout that may not begin, or an answer that a rollout does not take."""
+
+
+class RolloutStopped(Permanent):
+    """The rollout was told to roll back, by an alarm or a person."""
+
+
+class RolloutSuperseded(Permanent):
+    """The caller's rollout is over, or another execution's by now; it must change nothing."""
+
+
+class RollbackUnverified(Permanent):
+    """Traffic was not seen to be back with the champion."""

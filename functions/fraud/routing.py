@@ -45,6 +45,7 @@ class Routing:
         share_bps: the challenger's share of cards, 0 to 10,000 basis points.
         salt: new for every rollout, so that another set of cards goes first.
         slots: model behind each slot.
+        shadow_bps: share of cards that the challenger scores in the shadow, 0 to 10,000 basis points.
     """
 
     epoch: int
@@ -54,6 +55,7 @@ class Routing:
     share_bps: int
     salt: str
     slots: Mapping[str, ServedModel]
+    shadow_bps: int = 0
 
     def slot_for(self, card_token: str) -> str:
         """The slot that serves this card: sticky within a rollout, and kept by the challenger when its share grows."""

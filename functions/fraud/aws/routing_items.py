@@ -18,6 +18,7 @@ def encode(routing: Routing) -> Item:
         "status": text(routing.status),
         "champion": text(routing.champion),
         "share_bps": number(routing.share_bps),
+        "shadow_bps": number(routing.shadow_bps),
         "salt": text(routing.salt),
         "slots": {"M": {slot: {"M": _encode_model(model)} for slot, model in routing.slots.items()}},
     }
@@ -32,6 +33,8 @@ def decode(item: Item) -> Routing:
         challenger=item["challenger"]["S"] if "challenger" in item else None,
         share_bps=int(item["share_bps"]["N"]),
         salt=item["salt"]["S"],
+        # Items of the first release have none.
+        shadow_bps=int(item["shadow_bps"]["N"]) if "shadow_bps" in item else 0,
         slots={slot: _decode_model(value["M"]) for slot, value in item["slots"]["M"].items()},
     )
 

@@ -1,0 +1,172 @@
+"""The plan of a rollout: what a person may ask for, with defaults, bounds and clear refusals.
+
+    {"model_package_arn": "arn:…/7", "plan": {"steps_bps": [500, 5000], "gates": {"block_rate": 0.02}}}
+
+Everything has a default, so that `{}` is a plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, Literal
+
+import msgspec
+
+from fraud.errors import InvalidPlan
+from fraud.routing import BASIS_POINTS
+
+DAY = 86_400
+MOST_STEPS = 10
+MOST_LOOKS = 3_000
+"""Looks at a rollout's measurements, all stages together: Step Functions ends an execution after 25,000 events, and a
+look takes about seven."""
+GATES = ("traffic", "errors", "latency", "block_rate", "review_rate", "alarms")
+"""Names of the gates, in the order they are judged."""
+
+
+class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Limits that a challenger must stay within; rates are shares of transactions, 0 to 1.
+
+    Args:
+        transactions: fewest transactions of the challenger's in a stage before the stage can be passed.
+        error_rate: highest share of its transactions that it leaves without a score.
+        error_rate_increase: how far that share may lie above the champion's.
+        latency_p99_ms: highest 99th percentile of its answers to the shadow's calls, milliseconds.
+        latency_ratio: how many times the champion's mean time its own may take, on the same rows.
+        block_rate: highest share that it may block.
+        block_rate_increase: how far that share may lie above or below the champion's.
+        review_rate: highest share that it may send to review: what people can look at.
+        review_rate_increase: how far that share may lie above or below the champion's.
+        error_probability: how often at most a good challenger may be stopped by chance, over a whole stage.
+        advisory: names of the gates that are told of, but stop nothing; never `traffic` or `alarms`.
+    """
+
+    transactions: int = 1_000
+    error_rate: float = 0.01
+    error_rate_increase: float = 0.01
+    latency_p99_ms: float = 500.0
+    latency_ratio: float = 3.0
+    block_rate: float = 0.05
+    block_rate_increase: float = 0.01
+    review_rate: float = 0.10
+    review_rate_increase: float = 0.02
+    error_probability: float = 0.05
+    advisory: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _within("gates.transactions", self.transactions, 1, 100_000_000)
+        for name in ("error_rate", "error_rate_increase", "block_rate", "block_rate_increase", "review_rate"):
+            _within(f"gates.{name}", getattr(self, name), 0.0, 1.0)
+        _within("gates.review_rate_increase", self.review_rate_increase, 0.0, 1.0)
+        _within("gates.latency_p99_ms", self.latency_p99_ms, 1.0, 60_000.0)
+        _within("gates.latency_ratio", self.latency_ratio, 1.0, 1_000.0)
+        _within("gates.error_probability", self.error_probability, 1e-6, 0.5)
+        unknown = [name for name in self.advisory if name not in GATES[1:-1]]
+        _require(not unknown, f"gates.advisory may name {', '.join(GATES[1:-1])}, not {', '.join(unknown)}")
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a challenger gets from no traffic to all of it.
+
+    Args:
+        steps_bps: shares of cards on the way, in basis points (100 is 1 %), ascending and below 10,000; full traffic
+            follows the last of them.
+        shadow_seconds: shortest time that the challenger scores in the shadow before it gets traffic; 0 leaves the
+            shadow out.
+        shadow_cards_bps: share of cards that are scored in the shadow, in basis points.
+        bake_seconds: shortest time at each step.
+        soak_seconds: shortest time at full traffic, the former champion kept warm, before it is removed.
+        look_seconds: time between two looks at the measurements.
+        deadline_seconds: longest time in a stage, pauses not counted; what cannot be told by then is rolled back.
+        deploy_seconds: longest time until the endpoint is in service.
+        approval: whether a person is asked: `never`, `before_traffic` or `before_full` traffic.
+        approval_seconds: how long an answer is waited for; without one the rollout is rolled back.
+        pause_seconds: longest pause; after it the rollout is rolled back.
+        instance_type: machines of the challenger's endpoint.
+        instance_count: how many.
+        gates: limits.
+    """
+
+    steps_bps: tuple[int, ...] = (100, 500, 2_500, 5_000)
+    shadow_seconds: int = 900
+    shadow_cards_bps: int = BASIS_POINTS
+    bake_seconds: int = 900
+    soak_seconds: int = 900
+    look_seconds: int = 60
+    deadline_seconds: int = 4 * 3_600
+    deploy_seconds: int = 1_800
+    approval: Literal["never", "before_traffic", "before_full"] = "never"
+    approval_seconds: int = DAY
+    pause_seconds: int = DAY
+    instance_type: str = "ml.m5.large"
+    instance_count: int = 1
+    gates: Gates = msgspec.field(default_factory=Gates)
+
+    def __post_init__(self) -> None:
+        steps = self.steps_bps
+        _require(1 <= len(steps) <= MOST_STEPS, f"plan.steps_bps must have 1 to {MOST_STEPS} steps, not {len(steps)}")
+        _require(
+            all(0 < step < BASIS_POINTS for step in steps) and all(low < high for low, high in pairwise(steps)),
+            f"plan.steps_bps must ascend between 1 and {BASIS_POINTS - 1} basis points, not {list(steps)}",
+        )
+        for name, least, most in _BOUNDS:
+            _within(f"plan.{name}", getattr(self, name), least, most)
+        _require(self.instance_type.startswith("ml."), f"plan.instance_type is no ml. type: {self.instance_type!r}")
+        longest = max(self.shadow_seconds, self.bake_seconds, self.soak_seconds)
+        _require(
+            longest < self.deadline_seconds,
+            f"plan.deadline_seconds must be above the longest stage's {longest} s, not {self.deadline_seconds}",
+        )
+        looks = self.stages * self.deadline_seconds // self.look_seconds
+        _require(
+            looks <= MOST_LOOKS,
+            f"the plan may take {looks:,} looks, and {MOST_LOOKS:,} is the most that an execution's history holds: "
+            "raise plan.look_seconds, or lower plan.deadline_seconds",
+        )
+
+    @property
+    def shares(self) -> tuple[int, ...]:
+        """The challenger's share at every step, full traffic included, in basis points."""
+        return (*self.steps_bps, BASIS_POINTS)
+
+    @property
+    def stages(self) -> int:
+        """How many stages are judged: the shadow, if any, each step, and full traffic."""
+        return len(self.shares) + bool(self.shadow_seconds)
+
+
+_BOUNDS = (
+    ("shadow_seconds", 0, DAY),
+    ("shadow_cards_bps", 1, BASIS_POINTS),
+    ("bake_seconds", 1, DAY),
+    ("soak_seconds", 1, 7 * DAY),
+    ("look_seconds", 1, 3_600),
+    ("deadline_seconds", 2, 14 * DAY),
+    ("deploy_seconds", 10, 4 * 3_600),
+    ("approval_seconds", 10, 14 * DAY),
+    ("pause_seconds", 10, 14 * DAY),
+    ("instance_count", 1, 100),
+)
+
+
+def parse(given: Mapping[str, Any]) -> Plan:
+    """A plan from what a person wrote.
+
+    Raises:
+        InvalidPlan: with the first thing found wrong, and what is allowed.
+    """
+    try:
+        return msgspec.convert(given, Plan)
+    except msgspec.ValidationError as error:
+        # A refusal of __post_init__ comes wrapped, with the path behind it.
+        raise InvalidPlan(str(error).removesuffix(" - at `$.gates`")) from error
+
+
+def _within(name: str, value: float, least: float, most: float) -> None:
+    _require(least <= value <= most, f"{name} must lie between {least:,} and {most:,}, not {value:,}")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
