@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -33,10 +32,11 @@ from fraud.services.labelling import Labelling
 from fraud.services.models import Models
 from fraud.services.projection import Projection
 from fraud.services.scoring import Scoring
-from fraud.settings import DeploymentSettings, LabellingSettings, ProjectionSettings, ScoringSettings
+from fraud.settings import LabellingSettings, ProjectionSettings, ScoringSettings, ShadowSettings
 
 if TYPE_CHECKING:
-    from fraud.services.deployment import Deployment
+    from fraud.services.shadow import Shadowing
+    from fraud.shadow_ports import ShadowReport
 
 CALLS = Config(
     connect_timeout=deadline.CONNECT_TIMEOUT,
@@ -112,6 +112,35 @@ def labelling(env: Mapping[str, str] = os.environ) -> tuple[Labelling, Quarantin
     return _labelling(names, dynamodb, firehose), _quarantine(names.quarantine_bucket)
 
 
+def shadow(
+    env: Mapping[str, str] = os.environ,
+) -> tuple[Shadowing, Callable[[Item, str], Recorded], Callable[[ShadowReport], None]]:
+    """The use-case behind `shadow_score`, what reads an image of the table's stream, and what publishes its metrics.
+
+    Raises:
+        InvalidSettings: a variable is missing or malformed.
+        InvalidPolicy: the policy document is malformed.
+    """
+    # Only here, so that functions which score transactions do not load it at their cold start.
+    from fraud.aws import shadow_metrics
+    from fraud.aws.routing_store import DynamoRoutingStore
+    from fraud.aws.shadow_store import DynamoShadowStore
+    from fraud.services.shadow import Shadowing
+
+    table = settings.from_env(ShadowSettings, env).rollout_table
+    dynamodb = boto3.client("dynamodb", config=CALLS)
+    use_case = Shadowing(
+        routing=DynamoRoutingStore(dynamodb, table),
+        scorer=SageMakerScorer(boto3.client("sagemaker-runtime", config=CALLS)),
+        policy=policy.load(POLICY.read_bytes()),
+        store=DynamoShadowStore(dynamodb, table, time.time),
+        transaction_of=decision_items.transaction_of,
+        monotonic=time.monotonic,
+        pause=pause,
+    )
+    return use_case, decision_items.decode, shadow_metrics.publish
+
+
 def _labelling(names: ProjectionSettings | LabellingSettings, dynamodb: Any, firehose: Any) -> Labelling:
     reads = _batch_get(dynamodb)
     return Labelling(
@@ -135,58 +164,3 @@ def _quarantine(bucket: str) -> Quarantine:
 def pause(attempt: int) -> None:
     """Wait before another attempt: full jitter, 20 ms doubled each time."""
     time.sleep(random.uniform(0.0, 0.02 * 2**attempt))
-
-
-CONTROL = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
-"""For people and state machines, who wait; never for a transaction."""
-
-
-def deployment(
-    session: boto3.Session,
-    names: DeploymentSettings,
-    endpoint_url: str | None = None,
-    progress: Callable[[str], None] = lambda sentence: None,
-) -> Deployment:
-    """The use-case that registers models and puts them in service, for the command line and the rollout.
-
-        deployed = bootstrap.deployment(session, DeploymentSettings(...), endpoint_url, progress=print)
-        arn = deployed.register(Path("model.tar.gz").read_bytes(), approved=True)
-        routing = deployed.bootstrap_champion(arn, Instance("ml.m5.large"))
-
-    `Instance` is in `fraud.deployment_ports`. What goes wrong is raised as a `FraudError` whose text is a sentence for
-    the operator; after a `Retryable` one the same call goes on from where it stopped.
-
-    Args:
-        session: credentials and region.
-        names: outputs of the stack.
-        endpoint_url: of the laptop's stack; None on AWS.
-        progress: told one sentence at every step, and at every look while an endpoint comes up.
-    """
-    # Only here, so that functions which score transactions do not load it at their cold start.
-    from fraud.aws.endpoints import SageMakerEndpoints
-    from fraud.aws.package_store import S3PackageStore
-    from fraud.aws.registry import SageMakerRegistry
-    from fraud.aws.routing_store import DynamoRoutingStore
-    from fraud.deployment_ports import Hosting
-    from fraud.services.deployment import Deployment
-    from fraud.services.packages import Packages
-
-    dynamodb = session.client("dynamodb", endpoint_url=endpoint_url, config=CONTROL)
-    runtime = session.client("sagemaker-runtime", endpoint_url=endpoint_url, config=CALLS)
-    s3 = session.client("s3", endpoint_url=endpoint_url, config=CONTROL)
-    sagemaker = session.client("sagemaker", endpoint_url=endpoint_url, config=CONTROL)
-    return Deployment(
-        packages=Packages(
-            SageMakerRegistry(sagemaker, names.model_package_group, names.model_image),
-            S3PackageStore(s3, names.model_bucket),
-        ),
-        endpoints=SageMakerEndpoints(sagemaker, time.sleep),
-        routing=DynamoRoutingStore(dynamodb, names.rollout_table),
-        scorer=SageMakerScorer(runtime),
-        slots={"a": names.endpoint_slot_a, "b": names.endpoint_slot_b},
-        hosting=Hosting(names.execution_role, names.volume_key),
-        monotonic=time.monotonic,
-        sleep=time.sleep,
-        new_salt=lambda: secrets.token_hex(16),
-        progress=progress,
-    )

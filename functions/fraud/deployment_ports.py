@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -160,6 +161,14 @@ class Registry(Protocol):
         """
         ...
 
+    def approved(self) -> Sequence[RegisteredPackage]:
+        """The approved versions that this application registers, newest first, 100 at most.
+
+        Raises:
+            DeploymentInterrupted: no answer.
+        """
+        ...
+
 
 class PackageStore(Protocol):
     """Where artefacts and package documents lie."""
@@ -211,23 +220,26 @@ class Endpoints(Protocol):
         """
         ...
 
+    def clear(self, endpoint: str) -> bool:
+        """One attempt at removing whatever stands under an endpoint's name; True once nothing does.
+
+        False means to try again later: it is on its way up, when it cannot be removed, or on its way out. The caller
+        makes sure that no traffic is routed to it.
+
+        Raises:
+            DeploymentFailed: refused.
+            DeploymentInterrupted: no answer; the same call goes on from there.
+        """
+        ...
+
 
 class RoutingStore(Protocol):
-    """The routing item, as deployments write it."""
+    """The routing item; it is written with a rollout's record only, see `rollout_ports.RolloutStore`."""
 
     def read(self) -> Routing | None:
         """The item, read consistently; None while no model serves.
 
         Raises:
             StoreUnavailable: not read.
-        """
-        ...
-
-    def create(self, routing: Routing) -> None:
-        """Write the first one.
-
-        Raises:
-            RoutingConflict: there is one already.
-            StoreUnavailable: not known to be written.
         """
         ...

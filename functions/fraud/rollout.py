@@ -16,8 +16,10 @@ from fraud.analysis import Outcome, Verdict
 from fraud.rollout_plan import Plan
 from fraud.routing import ServedModel
 
-MOST_EVENTS = 200
-"""Sentences kept in a record; a table's item may have 400 KB."""
+MOST_EVENTS, LONGEST_SENTENCE = 200, 1_000
+"""Sentences kept in a record, and their characters; a table's item may have 400 KB."""
+PAUSED_LOOKS = 288
+"""Looks in the longest pause: an execution's history must hold them, too."""
 
 
 class Stage(StrEnum):
@@ -100,6 +102,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
         stage: where it is.
         step: index into `plan.shares`; None before the first shift.
         since: start of the stage (of each step, in a canary), seconds since 1970.
+        created: whether its endpoint was asked for.
         epoch: of the routing item after the rollout's last write of it; 0 before the first.
         lease_until: until then the owner is taken to live, seconds since 1970; every write of the owner's renews it.
         paused_at: start of the pause, or None.
@@ -126,6 +129,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     stage: Stage = Stage.DEPLOYING
     step: int | None = None
     since: float = 0.0
+    created: bool = False
     epoch: int = 0
     lease_until: float = 0.0
     paused_at: float | None = None
@@ -147,7 +151,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
 
     def told(self, at: float, sentence: str) -> Rollout:
         """The record with one more sentence in its story; the oldest give way."""
-        events = (*self.events, Event(at=at, sentence=sentence))[-MOST_EVENTS:]
+        events = (*self.events, Event(at=at, sentence=sentence[:LONGEST_SENTENCE]))[-MOST_EVENTS:]
         return msgspec.structs.replace(self, events=events)
 
 
@@ -214,7 +218,9 @@ def _in_pause(rollout: Rollout, now: float) -> Next:
     paused = now - rollout.paused_at
     if paused >= rollout.plan.pause_seconds:
         return RollBack(f"It was paused for {paused:,.0f} s, longer than the plan allows.")
-    return Hold(f"Paused by {rollout.paused_by}.", rollout.plan.look_seconds)
+    return Hold(
+        f"Paused by {rollout.paused_by}.", max(rollout.plan.look_seconds, rollout.plan.pause_seconds // PAUSED_LOOKS)
+    )
 
 
 def _shortest(rollout: Rollout) -> int:
@@ -228,9 +234,8 @@ def _forward(rollout: Rollout) -> Next:
         return Promote("Every gate passed with all traffic.")
     step = 0 if rollout.step is None else rollout.step + 1
     plan = rollout.plan
-    asked = {"before_traffic": 0, "before_full": len(plan.shares) - 1}.get(plan.approval)
     share = f"{plan.shares[step] / 100:g} %"
-    if step == asked:
+    if step == plan.approved_step:
         return Ask(f"Every gate passed: may the challenger get {share} of the cards?", step)
     return Shift(f"Every gate passed: the challenger gets {share} of the cards.", step)
 

@@ -7,17 +7,19 @@ Everything has a default, so that `{}` is a plan.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
 
-from fraud.errors import InvalidPlan
+from fraud.errors import InvalidPlan, RolloutRefused
 from fraud.routing import BASIS_POINTS
 
 DAY = 86_400
 MOST_STEPS = 10
+LONGEST_TYPE = 63
 MOST_LOOKS = 3_000
 """Looks at a rollout's measurements, all stages together: Step Functions ends an execution after 25,000 events, and a
 look takes about seven."""
@@ -62,6 +64,7 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         _within("gates.latency_p99_ms", self.latency_p99_ms, 1.0, 60_000.0)
         _within("gates.latency_ratio", self.latency_ratio, 1.0, 1_000.0)
         _within("gates.error_probability", self.error_probability, 1e-6, 0.5)
+        _require(len(set(self.advisory)) == len(self.advisory), "gates.advisory names a gate twice")
         unknown = [name for name in self.advisory if name not in GATES[1:-1]]
         _require(not unknown, f"gates.advisory may name {', '.join(GATES[1:-1])}, not {', '.join(unknown)}")
 
@@ -112,7 +115,10 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         )
         for name, least, most in _BOUNDS:
             _within(f"plan.{name}", getattr(self, name), least, most)
-        _require(self.instance_type.startswith("ml."), f"plan.instance_type is no ml. type: {self.instance_type!r}")
+        _require(
+            self.instance_type.startswith("ml.") and len(self.instance_type) <= LONGEST_TYPE,
+            f"plan.instance_type is no ml. type: {self.instance_type[:LONGEST_TYPE]!r}",
+        )
         longest = max(self.shadow_seconds, self.bake_seconds, self.soak_seconds)
         _require(
             longest < self.deadline_seconds,
@@ -129,6 +135,11 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def shares(self) -> tuple[int, ...]:
         """The challenger's share at every step, full traffic included, in basis points."""
         return (*self.steps_bps, BASIS_POINTS)
+
+    @property
+    def approved_step(self) -> int | None:
+        """The step, an index into `shares`, that needs a person's approval."""
+        return {"before_traffic": 0, "before_full": len(self.steps_bps)}.get(self.approval)
 
     @property
     def stages(self) -> int:
@@ -150,6 +161,19 @@ _BOUNDS = (
 )
 
 
+def merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person wrote, over the defaults of the stack; gates one by one."""
+    gates = {**_mapping(defaults, "gates"), **_mapping(given, "gates")}
+    return {**defaults, **given, **({"gates": gates} if gates else {})}
+
+
+def _mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = given.get(name, {})
+    if not isinstance(value, Mapping):
+        raise InvalidPlan(f"plan.{name} must be an object, not {value!r}")
+    return value
+
+
 def parse(given: Mapping[str, Any]) -> Plan:
     """A plan from what a person wrote.
 
@@ -159,8 +183,46 @@ def parse(given: Mapping[str, Any]) -> Plan:
     try:
         return msgspec.convert(given, Plan)
     except msgspec.ValidationError as error:
-        # A refusal of __post_init__ comes wrapped, with the path behind it.
-        raise InvalidPlan(str(error).removesuffix(" - at `$.gates`")) from error
+        # A refusal of __post_init__ names its field; msgspec adds where it was.
+        raise InvalidPlan(str(error).partition(" - at `$")[0] if error.__cause__ else str(error)) from error
+
+
+def fitted(plan: Plan, per_second: float) -> Plan:
+    """The plan without the first steps that could not see enough transactions in half a stage's longest time."""
+    within = plan.deadline_seconds / 2
+    steps = [share for share in plan.steps_bps if _needed(plan, per_second, share) <= within]
+    return msgspec.structs.replace(plan, steps_bps=tuple(steps) or plan.steps_bps[-1:])
+
+
+def estimate(plan: Plan, per_second: float) -> str:
+    """How long a rollout takes when nothing holds it up, in words.
+
+    Args:
+        plan: the plan.
+        per_second: transactions a second, over all cards.
+
+    Raises:
+        RolloutRefused: some stage could not see enough transactions by its deadline.
+    """
+    shadow = [(plan.shadow_cards_bps, plan.shadow_seconds)] if plan.shadow_seconds else []
+    steps = [(share, plan.bake_seconds) for share in plan.steps_bps]
+    stages = [*shadow, *steps, (BASIS_POINTS, plan.soak_seconds)]
+    longest = max(_needed(plan, per_second, share) for share, _ in stages)
+    if longest > plan.deadline_seconds:
+        raise RolloutRefused(
+            f"At {per_second:,.2f} transactions a second a stage of this plan would not see "
+            f"{plan.gates.transactions:,} of them within its {plan.deadline_seconds:,} s: take larger steps, fewer "
+            "gates.transactions or a later deadline_seconds, or start when there is more traffic."
+        )
+    total = sum(max(seconds, _needed(plan, per_second, share)) for share, seconds in stages)
+    shares = ", ".join(f"{share / 100:g} %" for share in plan.shares)
+    return f"At {per_second:,.1f} transactions a second it takes about {total / 60:,.0f} minutes: {shares}."
+
+
+def _needed(plan: Plan, per_second: float, share_bps: int) -> float:
+    """Seconds until a share of the cards has made as many transactions as a stage must see."""
+    seen = per_second * share_bps / BASIS_POINTS
+    return plan.gates.transactions / seen if seen else math.inf
 
 
 def _within(name: str, value: float, least: float, most: float) -> None:

@@ -79,7 +79,7 @@ class SlotAlarms(Protocol):
     def unfit(self, slot: str) -> Sequence[str]:
         """Why the slot's alarms cannot guard a rollout now, a sentence each.
 
-        Missing, in ALARM, their events switched off, or watching something else than the slot.
+        Missing, in ALARM, or watching something else than the slot.
 
         Raises:
             StoreUnavailable: no answer.
@@ -87,7 +87,7 @@ class SlotAlarms(Protocol):
         ...
 
     def fired(self, slot: str, since: float) -> Sequence[FiredAlarm]:
-        """Alarms that are in ALARM, or were at any time since then, also if they recovered.
+        """Alarms that are in ALARM, or were at any time since then, also if they recovered or are gone.
 
         Raises:
             StoreUnavailable: no answer.
@@ -110,8 +110,8 @@ class Traffic(Protocol):
 class Callbacks(Protocol):
     """A state machine that waits for an answer."""
 
-    def resume(self, token: str, approved_by: str) -> None:
-        """Let it go on.
+    def resume(self, token: str, step: int, approved_by: str) -> None:
+        """Let it go on to a step.
 
         Raises:
             RolloutRefused: nobody waits with this token any more.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 BASIS_POINTS = 10_000
+STEADY, ROLLING_OUT = "steady", "rolling_out"
+"""Statuses of the routing item."""
 BUCKETS = 128
 """Counters are kept per card bucket, so that counting never meets a hot item and cards can be compared as clusters."""
 
@@ -62,6 +64,43 @@ class Routing:
         if self.challenger is None or self.share_bps == 0:
             return self.champion
         return self.challenger if position(self.salt, card_token) < self.share_bps else self.champion
+
+    def challenged(
+        self, slot: str, model: ServedModel, salt: str, *, share_bps: int = 0, shadow_bps: int = 0
+    ) -> Routing:
+        """The next routing item: with a challenger, which gets a share of the cards, or scores some in the shadow."""
+        return replace(
+            self,
+            epoch=self.epoch + 1,
+            status=ROLLING_OUT,
+            challenger=slot,
+            share_bps=share_bps,
+            shadow_bps=shadow_bps,
+            salt=salt,
+            slots={self.champion: self.slots[self.champion], slot: model},
+        )
+
+    def shifted(self, share_bps: int) -> Routing:
+        """The next routing item: the challenger with a share of the cards, and no shadow."""
+        return replace(self, epoch=self.epoch + 1, share_bps=share_bps, shadow_bps=0)
+
+    def unchallenged(self) -> Routing:
+        """The next routing item: the champion alone."""
+        return self._steady(self.champion)
+
+    def promoted(self) -> Routing:
+        """The next routing item: the challenger as champion, alone."""
+        if self.challenger is None:
+            raise ValueError("there is no challenger to promote")
+        return self._steady(self.challenger)
+
+    def _steady(self, champion: str) -> Routing:
+        return Routing(self.epoch + 1, STEADY, champion, None, 0, self.salt, {champion: self.slots[champion]})
+
+
+def first(slot: str, model: ServedModel, salt: str) -> Routing:
+    """The routing item of a stack's first model."""
+    return Routing(1, STEADY, slot, None, 0, salt, {slot: model})
 
 
 def position(salt: str, card_token: str) -> int:

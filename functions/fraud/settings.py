@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fraud.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MOST_DAYS = 3650
 
@@ -48,20 +51,30 @@ class LabellingSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class DeploymentSettings:
-    """What putting a model in service needs to know: outputs of the stack.
+class ShadowSettings:
+    """Environment of `shadow_score`."""
 
-    Args:
-        rollout_table: `RolloutTableName`.
-        endpoint_slot_a: `EndpointSlotA`, the name of the endpoint in slot a.
-        endpoint_slot_b: `EndpointSlotB`.
-        model_package_group: `ModelPackageGroupName`.
-        model_image: `ModelImageUri`.
-        model_bucket: `ArchiveBucketName`; artefacts lie in it under `models/`.
-        execution_role: `SageMakerExecutionRoleArn`.
-        volume_key: `DataKeyArn` to encrypt the volumes of instances, or None for the service's own key, as for
-            instance types with local NVMe disks.
-    """
+    rollout_table: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareSettings:
+    """Environment of `prepare_rollout`; `rollout_plan` is the JSON text of the stack's default plan."""
+
+    rollout_table: str
+    rollout_plan: str
+    endpoint_slot_a: str
+    endpoint_slot_b: str
+    model_package_group: str
+    model_image: str
+    model_bucket: str
+    alarm_prefix: str
+    powertools_metrics_namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploySettings:
+    """Environment of `deploy_challenger`."""
 
     rollout_table: str
     endpoint_slot_a: str
@@ -70,10 +83,62 @@ class DeploymentSettings:
     model_image: str
     model_bucket: str
     execution_role: str
-    volume_key: str | None = None
+    volume_key: str
 
 
-Settings = TypeVar("Settings", ScoringSettings, ProjectionSettings, LabellingSettings)
+@dataclass(frozen=True, slots=True)
+class TrafficSettings:
+    """Environment of `shift_traffic`."""
+
+    rollout_table: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSettings:
+    """Environment of `judge_rollout`."""
+
+    rollout_table: str
+    endpoint_slot_a: str
+    endpoint_slot_b: str
+    alarm_prefix: str
+    powertools_metrics_namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class SteerSettings:
+    """Environment of `steer_rollout`."""
+
+    rollout_table: str
+    alarm_topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbortSettings:
+    """Environment of `abort_rollout`."""
+
+    rollout_table: str
+    endpoint_slot_a: str
+    endpoint_slot_b: str
+    alarm_prefix: str
+    alarm_topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySettings:
+    """What registering a model needs to know: outputs of the stack.
+
+    Args:
+        model_package_group: `ModelPackageGroupName`.
+        model_image: `ModelImageUri`.
+        model_bucket: `ArchiveBucketName`; artefacts lie in it under `models/`.
+    """
+
+    model_package_group: str
+    model_image: str
+    model_bucket: str
+
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
 
 
 def from_env(kind: type[Settings], env: Mapping[str, str]) -> Settings:

@@ -1,6 +1,7 @@
 """What AWS refuses becomes our own errors; only what was refused is asked for again."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -128,7 +129,8 @@ def test_firehose_records_that_stay_refused_are_unavailable() -> None:
 
 
 def test_event_bus_only_refused_entries_are_sent_again() -> None:
-    decisions = [recorded(samples.decision(samples.accepted(key)), key) for key in ("t1", "t2")]
+    whole = [recorded(samples.decision(samples.accepted(key)), key) for key in ("t1", "t2")]
+    decisions = [replace(each, document={"transaction_id": each.transaction_id}) for each in whole]
     with Stubber(client("events")) as stub:
         refused = {"FailedEntryCount": 1, "Entries": [{"EventId": "1"}, {"ErrorCode": "ThrottlingException"}]}
         stub.add_response("put_events", refused, {"Entries": ANY})

@@ -12,10 +12,11 @@ from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from fraud.aws.endpoints import ATTEMPTS, SageMakerEndpoints
-from fraud.deployment_ports import EndpointState, Hosting, Phase
+from fraud.aws.endpoints import ATTEMPTS, SageMakerEndpoints, volume_key
+from fraud.deployment_ports import Endpoints, EndpointState, Hosting, Phase
 from fraud.errors import DeploymentFailed, DeploymentInterrupted
 from tests.deployment.packages import ARN, KEY, PLAN, ROLE
+from tests.fakes.rollouts import MemoryEndpoints
 
 ARNS = "arn:aws:sagemaker:eu-central-1:123456789012:"
 MODEL = {"ModelName": PLAN.name}
@@ -316,3 +317,173 @@ def test_create_describe_and_remove_against_a_model_of_sagemaker() -> None:
     endpoints.remove(PLAN)
     assert endpoints.describe("fraud-a") is None
     assert client.list_models()["Models"] == [] and client.list_endpoint_configs()["EndpointConfigs"] == []
+
+
+def test_clear_nothing_there_is_done(sagemaker: SageMaker) -> None:
+    sagemaker.refuses("describe_endpoint", message="Could not find endpoint")
+
+    assert sagemaker.endpoints.clear("fraud-a") is True
+
+
+@pytest.mark.parametrize("status", ["InService", "Failed", "OutOfService", "UpdateRollbackFailed"])
+def test_clear_endpoint_goes_first_and_is_not_gone_at_once(sagemaker: SageMaker, status: str) -> None:
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint(status))
+    sagemaker.answers("delete_endpoint", ENDPOINT)
+    sagemaker.answers("describe_endpoint_config", CONFIG, config())
+    sagemaker.answers("delete_endpoint_config", CONFIG)
+    sagemaker.answers("delete_model", MODEL)
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("Deleting"))
+
+    assert sagemaker.endpoints.clear("fraud-a") is False
+
+
+def test_clear_endpoint_on_its_way_out_takes_what_an_interrupted_call_left(sagemaker: SageMaker) -> None:
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("Deleting"))
+    sagemaker.refuses("describe_endpoint_config", message="Could not find endpoint configuration")
+    sagemaker.refuses("delete_endpoint_config", message="Could not find endpoint configuration")
+    sagemaker.answers("delete_model", MODEL)
+    sagemaker.refuses("describe_endpoint", message="Could not find endpoint")
+
+    assert sagemaker.endpoints.clear("fraud-a") is True
+
+
+@pytest.mark.parametrize("status", ["Creating", "Updating", "SystemUpdating", "RollingBack"])
+def test_clear_endpoint_on_its_way_is_left_until_later(sagemaker: SageMaker, status: str) -> None:
+    for _ in range(2):
+        sagemaker.answers("describe_endpoint", ENDPOINT, endpoint(status))
+
+    assert sagemaker.endpoints.clear("fraud-a") is False
+
+
+def test_clear_configuration_that_others_made_is_left(sagemaker: SageMaker) -> None:
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("InService"))
+    sagemaker.answers("delete_endpoint", ENDPOINT)
+    sagemaker.answers("describe_endpoint_config", CONFIG, config("another"))
+    sagemaker.refuses("describe_endpoint", message="Could not find endpoint")
+
+    assert sagemaker.endpoints.clear("fraud-a") is True
+
+
+@pytest.mark.parametrize("status", ["Deleting", "SystemUpdating"])
+def test_clear_endpoint_that_changed_since_the_look_is_left_until_later(sagemaker: SageMaker, status: str) -> None:
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("InService"))
+    sagemaker.refuses("delete_endpoint", message="Cannot update in-progress endpoint")
+    for _ in range(2):
+        sagemaker.answers("describe_endpoint", ENDPOINT, endpoint(status))
+
+    assert sagemaker.endpoints.clear("fraud-a") is False
+
+
+def test_clear_refused_says_why(sagemaker: SageMaker) -> None:
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("InService"))
+    sagemaker.refuses("delete_endpoint", message="the reason")
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("InService"))
+
+    with pytest.raises(DeploymentFailed, match="removing endpoint fraud-a: ValidationException: the reason"):
+        sagemaker.endpoints.clear("fraud-a")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [("ThrottlingException", DeploymentInterrupted), ("AccessDeniedException", DeploymentFailed)]
+)
+def test_clear_refused_for_another_reason_is_not_looked_at_again(
+    sagemaker: SageMaker, code: str, kind: type[Exception]
+) -> None:
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("InService"))
+    sagemaker.refuses("delete_endpoint", code, "the reason")
+
+    with pytest.raises(kind, match="the reason"):
+        sagemaker.endpoints.clear("fraud-a")
+
+
+OTHER = replace(PLAN, model_package=ARN + "1")
+"""Another version under the same endpoint's name."""
+SLOT_B = replace(PLAN, endpoint="fraud-b")
+
+
+@pytest.fixture(params=["memory", "aws"])
+def endpoints(request: pytest.FixtureRequest) -> Iterator[Endpoints]:
+    if request.param == "memory":
+        yield MemoryEndpoints()
+        return
+    with mock_aws():
+        yield SageMakerEndpoints(boto3.client("sagemaker", region_name="eu-central-1"), lambda seconds: None)
+
+
+def test_endpoints_of_two_slots_come_and_go_by_themselves(endpoints: Endpoints) -> None:
+    for plan in (PLAN, SLOT_B, PLAN):
+        endpoints.create(plan)
+
+    assert endpoints.describe("fraud-a") == EndpointState(Phase.IN_SERVICE, PLAN.name, "InService")
+    assert endpoints.describe("fraud-b") == EndpointState(Phase.IN_SERVICE, SLOT_B.name, "InService")
+    assert endpoints.clear("fraud-a") is True
+    assert endpoints.describe("fraud-a") is None
+    assert endpoints.describe("fraud-b") is not None
+
+
+def test_endpoints_another_plan_comes_under_the_name_once_it_is_clear(endpoints: Endpoints) -> None:
+    endpoints.create(PLAN)
+
+    assert endpoints.clear("fraud-a") is True
+    assert endpoints.clear("fraud-a") is True
+    endpoints.create(OTHER)
+    state = endpoints.describe("fraud-a")
+    assert state is not None and state.config == OTHER.name
+
+
+def test_endpoints_remove_leaves_what_is_of_another_plan(endpoints: Endpoints) -> None:
+    endpoints.create(PLAN)
+    endpoints.remove(OTHER)
+    assert endpoints.describe("fraud-a") is not None
+    endpoints.remove(PLAN)
+    assert endpoints.describe("fraud-a") is None
+
+
+def test_endpoints_in_memory_refuse_another_plan_under_the_name() -> None:
+    endpoints = MemoryEndpoints()
+    endpoints.create(PLAN)
+
+    with pytest.raises(DeploymentFailed, match="endpoint fraud-a exists already"):
+        endpoints.create(OTHER)
+
+
+def test_endpoints_in_memory_take_as_many_looks_as_told() -> None:
+    endpoints = MemoryEndpoints(looks=2, lingering=1, failures={"fraud-b": "no capacity"})
+    for plan in (PLAN, SLOT_B):
+        endpoints.create(plan)
+
+    assert [endpoints.clear("fraud-a") for _ in range(2)] == [False, False]
+    assert endpoints.describe("fraud-a") == EndpointState(Phase.IN_SERVICE, PLAN.name, "InService")
+    assert [endpoints.clear("fraud-a") for _ in range(3)] == [False, False, True]
+    assert [endpoints.describe("fraud-b").detail for _ in range(3)] == ["Creating", "Creating", "Failed: no capacity"]
+    assert endpoints.parts == {SLOT_B.name: SLOT_B}
+
+
+# Types that SageMaker offers for endpoints; p3dn and m6idn are EC2's, for the rule's sake.
+WITH_DISKS = (
+    "c5d",
+    "dl1",
+    "g4dn",
+    "g5",
+    "g6e",
+    "gr6",
+    "m6idn",
+    "p3dn",
+    "p4d",
+    "p5",
+    "p6-b200",
+    "r7gd",
+    "trn1n",
+    "trn2",
+)
+WITHOUT_DISKS = ("c4", "c5", "c6gn", "c7i", "inf2", "m5", "m8g", "p2", "p3", "r6g", "t2")
+
+
+@pytest.mark.parametrize("family", WITH_DISKS)
+def test_volume_key_is_none_where_disks_of_the_machine_encrypt_themselves(family: str) -> None:
+    assert volume_key(f"ml.{family}.xlarge", KEY) is None
+
+
+@pytest.mark.parametrize("family", WITHOUT_DISKS)
+def test_volume_key_is_the_one_given_on_attached_volumes(family: str) -> None:
+    assert volume_key(f"ml.{family}.xlarge", KEY) == KEY

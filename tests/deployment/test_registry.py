@@ -12,9 +12,10 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from fraud.aws.registry import ENVIRONMENT, SageMakerRegistry
-from fraud.deployment_ports import Approval, Candidate, RegisteredPackage
+from fraud.deployment_ports import Approval, Candidate, RegisteredPackage, Registry
 from fraud.errors import DeploymentFailed, DeploymentInterrupted, InvalidPackage
 from tests.deployment.packages import ARN, DOCUMENT_URI, URI
+from tests.fakes.rollouts import MemoryRegistry
 
 IMAGE = "492215442770.dkr.ecr.eu-central-1.amazonaws.com/sagemaker-xgboost:3.2-0"
 SHA256 = "ab" * 32
@@ -53,7 +54,7 @@ def describe(stub: Stubber, answer: dict[str, Any]) -> RegisteredPackage:
     return SageMakerRegistry(stub.client, "fraud", IMAGE).describe(ARN)
 
 
-def listed(stub: Stubber, *statuses: str) -> None:
+def listed(stub: Stubber, *statuses: str, **asked: str) -> None:
     """The group holds versions in these statuses, newest first."""
     summaries = [
         {
@@ -65,7 +66,7 @@ def listed(stub: Stubber, *statuses: str) -> None:
         for number, status in enumerate(statuses)
     ]
     newest = {"ModelPackageGroupName": "fraud", "SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 100}
-    stub.add_response("list_model_packages", {"ModelPackageSummaryList": summaries}, newest)
+    stub.add_response("list_model_packages", {"ModelPackageSummaryList": summaries}, newest | asked)
 
 
 def holding(**fields: Any) -> dict[str, Any]:
@@ -239,3 +240,52 @@ def test_describe_throttled_is_interrupted(stub: Stubber) -> None:
 
     with pytest.raises(DeploymentInterrupted, match="slow down"):
         SageMakerRegistry(stub.client, "fraud", IMAGE).describe(ARN)
+
+
+@pytest.fixture(params=["memory", "aws"])
+def registry(request: pytest.FixtureRequest) -> Iterator[Registry]:
+    if request.param == "memory":
+        yield MemoryRegistry()
+        return
+    with mock_aws():
+        client = boto3.client("sagemaker", region_name="eu-central-1")
+        client.create_model_package_group(ModelPackageGroupName="fraud")
+        yield SageMakerRegistry(client, "fraud", IMAGE)
+
+
+def test_approved_versions_come_newest_first_as_they_are_described(registry: Registry) -> None:
+    assert registry.approved() == []
+    arns = [
+        registry.register(replace(candidate(approved=approved), artefact_sha256=f"{number}" * 64))
+        for number, approved in enumerate((True, False, True))
+    ]
+
+    assert [each.version for each in registry.approved()] == [3, 1]
+    assert list(registry.approved()) == [registry.describe(arns[2]), registry.describe(arns[0])]
+
+
+def test_approved_version_that_cannot_be_served_or_is_gone_is_passed_over(
+    stub: Stubber, caplog: pytest.LogCaptureFixture
+) -> None:
+    listed(stub, "Failed", "Completed", "Completed", "Deleting", "Completed", ModelApprovalStatus="Approved")
+    foreign = described(InferenceSpecification={"Containers": [{"Image": IMAGE}]})
+    stub.add_response("describe_model_package", foreign, {"ModelPackageName": f"{ARN}1"})
+    stub.add_client_error(
+        "describe_model_package", "ValidationException", expected_params={"ModelPackageName": f"{ARN}2"}
+    )
+    stub.add_response("describe_model_package", described(), {"ModelPackageName": f"{ARN}4"})
+
+    approved = SageMakerRegistry(stub.client, "fraud", IMAGE).approved()
+
+    assert [each.version for each in approved] == [3]
+    assert [record.message for record in caplog.records] == ["version passed over"]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [("ThrottlingException", DeploymentInterrupted), ("AccessDeniedException", DeploymentFailed)]
+)
+def test_approved_not_answered_says_why(stub: Stubber, code: str, kind: type[Exception]) -> None:
+    stub.add_client_error("list_model_packages", code, "the reason")
+
+    with pytest.raises(kind, match=f"listing the approved models: {code}: the reason"):
+        SageMakerRegistry(stub.client, "fraud", IMAGE).approved()

@@ -17,7 +17,7 @@ from tests.fakes.aws import BUCKET, DECISIONS, ENTITIES, ROLLOUTS, AwsStores, cl
 
 EVENTS = Path(__file__).parent.parent / "events"
 ENVIRONMENT = {
-    "POWERTOOLS_METRICS_NAMESPACE": "FraudDetection",
+    "POWERTOOLS_METRICS_NAMESPACE": "FraudDetection/tests",
     "POWERTOOLS_SERVICE_NAME": "tests",
     "ENTITY_TABLE": ENTITIES,
     "DECISION_TABLE": DECISIONS,
@@ -28,6 +28,16 @@ ENVIRONMENT = {
     "DECISION_ARCHIVE_STREAM": "decision-archive",
     "LABEL_ARCHIVE_STREAM": "label-archive",
     "EVENT_BUS": "fraud",
+    "ROLLOUT_PLAN": "{}",
+    "ENDPOINT_SLOT_A": "fraud-a",
+    "ENDPOINT_SLOT_B": "fraud-b",
+    "MODEL_PACKAGE_GROUP": "fraud",
+    "MODEL_IMAGE": "492215442770.dkr.ecr.eu-central-1.amazonaws.com/sagemaker-xgboost:3.2-0",
+    "MODEL_BUCKET": BUCKET,
+    "EXECUTION_ROLE": "arn:aws:iam::123456789012:role/models",
+    "VOLUME_KEY": "arn:aws:kms:eu-central-1:123456789012:key/0",
+    "ALARM_PREFIX": "fraud-slot-",
+    "ALARM_TOPIC": "arn:aws:sns:eu-central-1:123456789012:alarms",
 }
 
 
@@ -53,14 +63,18 @@ class Functions:
             monkeypatch.setenv(name, value)
         _create_sinks()
 
-    def invoke(self, name: str, event: dict[str, Any]) -> list[str]:
-        """Returns what the function wants delivered again. Its clients outlive the test: moto answers for them."""
+    def call(self, name: str, event: dict[str, Any]) -> dict[str, Any]:
+        """Returns the function's answer. Its clients outlive the test: moto answers for them."""
         module = importlib.import_module(name)
         # Metrics are printed; log lines go to the standard output of the time of the import.
         module.logger.registered_handler.setStream(self.log)
         with redirect_stdout(self.log):
-            answer = module.handler(event, Context())
-        return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+            answer: dict[str, Any] = module.handler(event, Context())
+        return answer
+
+    def invoke(self, name: str, event: dict[str, Any]) -> list[str]:
+        """Returns what the function wants delivered again."""
+        return [each["itemIdentifier"] for each in self.call(name, event)["batchItemFailures"]]
 
     def score(self, *payloads: bytes, key: str = "c1") -> list[str]:
         return self.invoke("score_transactions", kinesis_event(*payloads, key=key))

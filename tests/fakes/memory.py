@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fraud import entities, features, rollout_counters, windows
-from fraud.decision import NO_SLOT, Decision
+from fraud.aws import decision_items
+from fraud.decision import Decision
 from fraud.label import Label
 from fraud.ports import (
     Cancellation,
@@ -27,6 +28,7 @@ from tests.fakes.faults import Clock
 
 MOST_ACTIONS = 100
 DAY = 86400
+RETENTION_DAYS = 365
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Memory:
     """
 
     clock: Clock
-    retention_days: int = 365
+    retention_days: int = RETENTION_DAYS
     routing: Routing | None = None
     entities: dict[str, tuple[EntityState, int, float]] = field(default_factory=dict)
     decisions: dict[str, Row] = field(default_factory=dict)
@@ -203,20 +205,7 @@ class MemoryEventBus:
 
 def recorded(decision: Decision, sequence_number: str) -> Recorded:
     """The decision as its table's stream carries it."""
-    accepted = decision.accepted
-    return Recorded(
-        sequence_number=sequence_number,
-        transaction_id=_id(decision),
-        card_token=accepted.transaction.card_token,
-        terminal_id=accepted.transaction.terminal_id,
-        at=accepted.at,
-        amount_minor=accepted.amount_minor,
-        action=decision.action,
-        degraded=decision.degraded,
-        slot=decision.slot or NO_SLOT,
-        epoch=decision.epoch,
-        document={"transaction_id": _id(decision)},
-    )
+    return decision_items.decode(decision_items.encode(decision, RETENTION_DAYS), sequence_number)
 
 
 def _id(decision: Decision) -> str:

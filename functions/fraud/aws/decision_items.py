@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -12,7 +14,7 @@ from fraud.aws.dynamodb import Item, number, strings, text
 from fraud.decision import NO_SLOT, Action, Decision
 from fraud.entities import DAY
 from fraud.ports import Recorded
-from fraud.transaction import FROM_THE_FUTURE, rfc3339
+from fraud.transaction import FROM_THE_FUTURE, SCHEMA_VERSION, Transaction, rfc3339
 
 CONTRACT = features.contract_hash(features.NAMES)
 """Names and order of everything the code computes; the item holds all of it, not just what the model read."""
@@ -103,3 +105,10 @@ def decode(item: Item, sequence_number: str) -> Recorded:
         epoch=document["epoch"],
         document=document,
     )
+
+
+def transaction_of(document: Mapping[str, Any]) -> Transaction:
+    """The transaction in a decision's document; its event time to the millisecond that was stored."""
+    stored = {name: document[name] for name in Transaction.__struct_fields__ if name in document}
+    occurred_at = datetime.fromisoformat(document["occurred_at"])
+    return Transaction(**stored | {"schema_version": SCHEMA_VERSION, "occurred_at": occurred_at})

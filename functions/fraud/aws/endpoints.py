@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,21 @@ TAKEN = ABSENT | {"ResourceInUse", "ConflictException"}
 GONE = "Deleting"
 FAILED = frozenset({GONE, "Failed", "OutOfService", "UpdateRollbackFailed"})
 """Statuses that do not lead to InService by themselves."""
+LOCAL_DISKS = re.compile(r"ml\.([a-z]+\d+[a-z]*d[a-z]*|(dl|trn)\d+[a-z]*|(g|gr|p)([5-9]|\d\d)[a-z]*(-[a-z0-9]+)?)\.")
+"""Instance types with NVMe disks of their own: a d behind the generation, Habana and Trainium, and GPUs since the 5th.
+
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-store-volumes.html
+"""
 
 Described = Mapping[str, Any]
+
+
+def volume_key(instance_type: str, key: str) -> str | None:
+    """The key for the volumes of a machine; None where its disks encrypt themselves, because SageMaker refuses one.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html
+    """
+    return None if LOCAL_DISKS.match(instance_type) else key
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +105,46 @@ class SageMakerEndpoints:
                 if standing is not None and part.is_same(standing) and not _is_going(standing):
                     self._call("delete", part)
 
+    def clear(self, endpoint: str) -> bool:
+        """One attempt at removing whatever stands under an endpoint's name; True once nothing does.
+
+        Configuration and model go with it, while the endpoint still tells their name: as soon as its own removal is
+        under way, it needs them no more.
+
+        Raises:
+            DeploymentFailed: refused.
+            DeploymentInterrupted: no answer; the same call goes on from there.
+        """
+        with deploying(f"removing endpoint {endpoint}"):
+            standing = self._endpoint(endpoint)
+            if standing is None:
+                return True
+            if _is_going(standing) or (_is_settled(standing) and self._is_deleted(endpoint)):
+                self._clear_parts(standing["EndpointConfigName"])
+            return self._endpoint(endpoint) is None
+
+    def _endpoint(self, name: str) -> Described | None:
+        return found(self.client.describe_endpoint, EndpointName=name)
+
+    def _is_deleted(self, endpoint: str) -> bool:
+        """Delete it; False when somebody else just did, or SageMaker just began an update of its own."""
+        try:
+            self.client.delete_endpoint(EndpointName=endpoint)
+        except ClientError as error:
+            if code(error) in TAKEN and not _is_settled(self._endpoint(endpoint)):
+                return False
+            raise
+        return True
+
+    def _clear_parts(self, name: str) -> None:
+        """Remove a plan's configuration and model, which have the same name; what others made is left."""
+        config = found(self.client.describe_endpoint_config, EndpointConfigName=name)
+        if config is not None and not _is_config(config, name):
+            return
+        # `found`, because somebody else may remove them at the same time.
+        found(self.client.delete_endpoint_config, EndpointConfigName=name)
+        found(self.client.delete_model, ModelName=name)
+
     def _ensure(self, part: _Part) -> None:
         """Create or adopt. No text of an error is relied upon: what stands under the name tells why it was refused."""
         standing, refusal = None, None
@@ -135,6 +189,11 @@ def _is_going(standing: Described) -> bool:
     return standing.get("EndpointStatus") == GONE
 
 
+def _is_settled(standing: Described | None) -> bool:
+    """Whether it can be deleted: it stands, and is not on its way anywhere."""
+    return standing is not None and not _is_going(standing) and _state(standing).phase is not Phase.CHANGING
+
+
 def _state(answer: Described) -> EndpointState:
     status = answer["EndpointStatus"]
     phase = Phase.IN_SERVICE if status == "InService" else Phase.FAILED if status in FAILED else Phase.CHANGING
@@ -146,7 +205,7 @@ def _parts(plan: EndpointPlan) -> Iterator[_Part]:
     """What a plan is made of, in the order of creation."""
     yield _Part("model", {"ModelName": plan.name}, _model(plan), lambda found: _is_model(found, plan))
     yield _Part(
-        "endpoint_config", {"EndpointConfigName": plan.name}, _config(plan), lambda found: _is_config(found, plan)
+        "endpoint_config", {"EndpointConfigName": plan.name}, _config(plan), lambda found: _is_config(found, plan.name)
     )
     yield _Part(
         "endpoint",
@@ -180,5 +239,6 @@ def _config(plan: EndpointPlan) -> dict[str, Any]:
     return {"ProductionVariants": [variant], **key}
 
 
-def _is_config(described: Described, plan: EndpointPlan) -> bool:
-    return [each["ModelName"] for each in described["ProductionVariants"]] == [plan.name]
+def _is_config(described: Described, name: str) -> bool:
+    """Whether it is a plan's: its only model has its own name."""
+    return [each["ModelName"] for each in described["ProductionVariants"]] == [name]

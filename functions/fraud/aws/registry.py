@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fraud.aws.calls import logger
 from fraud.aws.control_plane import deploying, found
 from fraud.deployment_ports import Approval, Candidate, RegisteredPackage
 from fraud.errors import InvalidPackage
@@ -28,7 +29,8 @@ URI, SHA256, BYTES = "package_uri", "artefact_sha256", "artefact_bytes"
 LOST = ("Failed", "Deleting")
 """Statuses of versions that cannot be served any more."""
 LOOKED_AT = 100
-"""Newest versions among which one with the same artefact is looked for: a repeated command made it lately."""
+"""Newest versions among which one with the same artefact is looked for: a repeated command made it lately. So many are
+listed as approved, too: it is what one call gives."""
 
 
 @dataclass(frozen=True)
@@ -79,17 +81,35 @@ class SageMakerRegistry:
             raise InvalidPackage(f"{model_package} is {answer['ModelPackageStatus'].lower()} in the registry")
         return _registered(answer)
 
+    def approved(self) -> Sequence[RegisteredPackage]:
+        """The approved versions that this application registers, newest first, 100 at most.
+
+        Raises:
+            DeploymentInterrupted: no answer.
+            DeploymentFailed: refused.
+        """
+        with deploying("listing the approved models"):
+            versions = list(self._versions(ModelApprovalStatus="Approved"))
+        return [package for version in versions if (package := _registered_here(version)) is not None]
+
     def _standing(self, candidate: Candidate) -> Mapping[str, Any] | None:
         """The newest version with the candidate's artefact, for the container that models run in now."""
+        return next((each for each in self._versions() if self._is_same(each, candidate)), None)
+
+    def _versions(self, **wanted: str) -> Iterator[Mapping[str, Any]]:
+        """Versions of the group that can still be served, newest first."""
         listed = self.client.list_model_packages(
-            ModelPackageGroupName=self.group, SortBy="CreationTime", SortOrder="Descending", MaxResults=LOOKED_AT
+            ModelPackageGroupName=self.group,
+            SortBy="CreationTime",
+            SortOrder="Descending",
+            MaxResults=LOOKED_AT,
+            **wanted,
         )
         for each in listed["ModelPackageSummaryList"]:
             if each["ModelPackageStatus"] not in LOST:
                 version = found(self.client.describe_model_package, ModelPackageName=each["ModelPackageArn"])
-                if version is not None and self._is_same(version, candidate):
-                    return version
-        return None
+                if version is not None:
+                    yield version
 
     def _is_same(self, version: Mapping[str, Any], candidate: Candidate) -> bool:
         recorded = version.get("CustomerMetadataProperties") or {}
@@ -119,6 +139,15 @@ class SageMakerRegistry:
             "SupportedContentTypes": ["text/csv"],
             "SupportedResponseMIMETypes": ["application/json"],
         }
+
+
+def _registered_here(answer: Mapping[str, Any]) -> RegisteredPackage | None:
+    """None for a version that somebody else registered in the group, in a way that this application cannot serve."""
+    try:
+        return _registered(answer)
+    except InvalidPackage as error:
+        logger.warning("version passed over", extra={"reason": str(error)})
+        return None
 
 
 def _registered(answer: Mapping[str, Any]) -> RegisteredPackage:

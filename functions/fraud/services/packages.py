@@ -79,16 +79,30 @@ class Packages:
         _check_standing(registered)
         return CheckedPackage(registered, self._document(registered))
 
+    def look(self, model_package: str) -> CheckedPackage:
+        """A version that was checked before, without reading its artefact again.
+
+        Raises:
+            InvalidPackage: not approved any more, or without a document.
+            DeploymentInterrupted: the registry does not answer.
+        """
+        registered = self.registry.describe(model_package)
+        _check_standing(registered)
+        return CheckedPackage(registered, self._described(registered))
+
     def _document(self, registered: RegisteredPackage) -> PackageDocument:
         """The package document; the artefact is whole, as registered, and holds the same document."""
-        if registered.document_uri is None:
-            raise InvalidPackage("the package records no package_uri: without a feature contract it cannot be served")
-        document = parse(self.store.read(registered.document_uri, LARGEST_DOCUMENT))
+        document = self._described(registered)
         artefact = self.store.read(registered.artefact_uri, LARGEST_ARTEFACT)
         check_artefact(artefact, registered.artefact_sha256, registered.artefact_bytes)
         if parse(document_in(artefact)) != document:
             raise InvalidPackage("the package document differs from the one inside the artefact")
         return document
+
+    def _described(self, registered: RegisteredPackage) -> PackageDocument:
+        if registered.document_uri is None:
+            raise InvalidPackage("the package records no package_uri: without a feature contract it cannot be served")
+        return parse(self.store.read(registered.document_uri, LARGEST_DOCUMENT))
 
 
 def _check_standing(registered: RegisteredPackage) -> None:

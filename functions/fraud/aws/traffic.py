@@ -1,0 +1,63 @@
+"""How many decisions there are, from the application's own metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fraud.aws.calls import unavailable
+from fraud.decision import NO_SLOT
+from fraud.errors import StoreUnavailable
+
+SERVICE = "score_transactions"
+PERIOD = 60
+WINDOW = 15 * PERIOD
+"""Seconds that are looked back upon."""
+COMPLETE = "Complete"
+
+
+def dimensions(slot: str) -> dict[str, str]:
+    """Of the metrics that scoring publishes for a slot."""
+    return {"service": SERVICE, "Slot": slot}
+
+
+@dataclass(frozen=True)
+class CloudWatchTraffic:
+    """Decisions of every slot, and those without a model.
+
+    Args:
+        client: CloudWatch.
+        namespace: of the application's metrics.
+        clock: seconds since 1970.
+    """
+
+    client: Any
+    namespace: str
+    clock: Callable[[], float]
+
+    def per_second(self) -> float:
+        """Decisions a second over the last 15 full minutes.
+
+        Raises:
+            StoreUnavailable: no answer, or not all of it.
+        """
+        end = int(self.clock()) // PERIOD * PERIOD
+        with unavailable("GetMetricData"):
+            answer = self.client.get_metric_data(
+                MetricDataQueries=[self._query(slot) for slot in ("a", "b", NO_SLOT)],
+                StartTime=end - WINDOW,
+                EndTime=end,
+            )
+        results = answer["MetricDataResults"]
+        if any(each["StatusCode"] != COMPLETE for each in results):
+            raise StoreUnavailable("GetMetricData: the answer is not complete")
+        return float(sum(sum(each["Values"]) for each in results) / WINDOW)
+
+    def _query(self, slot: str) -> dict[str, Any]:
+        metric = {
+            "Namespace": self.namespace,
+            "MetricName": "Decisions",
+            "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions(slot).items()],
+        }
+        return {"Id": f"slot_{slot}", "MetricStat": {"Metric": metric, "Period": PERIOD, "Stat": "Sum"}}
