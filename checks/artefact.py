@@ -29,10 +29,16 @@ def functions(template: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield resource["Properties"]
 
 
+def stand_in(variable: str) -> str:
+    """A value of the right kind."""
+    kinds = {"DAYS": "1", "PLAN": "{}"}
+    return kinds.get(variable.rpartition("_")[2], "stand-in")
+
+
 def environment(function: Mapping[str, Any]) -> dict[str, str]:
     """The variables that the template gives the function, with values of the right kind."""
     names = function["Environment"]["Variables"]
-    values = {name: "1" if name.endswith("_DAYS") else "stand-in" for name in names}
+    values = {name: stand_in(name) for name in names}
     return values | {"POWERTOOLS_LOG_LEVEL": "INFO", "AWS_DEFAULT_REGION": "us-east-1"}
 
 

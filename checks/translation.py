@@ -31,10 +31,14 @@ def read_template() -> dict[str, Any]:
 
 
 def translate() -> dict[str, Any]:
-    """The template as deployed; the code stands where `sam package` would have put it."""
+    """The template as deployed; code and definitions stand where `sam package` would have put them."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the transform asks for one, and decides nothing by it
     template = read_template()
     template["Globals"]["Function"]["CodeUri"] = "s3://packaged-by-sam/functions.zip"
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::StateMachine":
+            definition = Path(resource["Properties"]["DefinitionUri"])
+            resource["Properties"]["DefinitionUri"] = f"s3://packaged-by-sam/{definition.name}"
     translated: dict[str, Any] = transform(template, {}, NoManagedPolicies())
     return translated
 

@@ -15,12 +15,21 @@ Resources = dict[str, dict[str, Any]]
 OfType = Callable[[str], Resources]
 
 
+NAMESPACE = {"Fn::Sub": "FraudDetection/${AWS::StackName}"}
+
+
 @pytest.fixture
-def alarms(of_type: OfType) -> Resources:
+def every_alarm(of_type: OfType) -> Resources:
     return {name: each["Properties"] for name, each in of_type("AWS::CloudWatch::Alarm").items()}
 
 
-def watched(alarm: dict[str, Any]) -> tuple[str, str, str, Any]:
+@pytest.fixture
+def alarms(every_alarm: Resources) -> Resources:
+    """Those of the stack; those of its slots are in test_slot_alarms.py."""
+    return {name: each for name, each in every_alarm.items() if not name.startswith("Slot")}
+
+
+def watched(alarm: dict[str, Any]) -> tuple[Any, str, str, Any]:
     """Namespace, metric, and the only dimension of what an alarm looks at."""
     (dimension,) = alarm["Dimensions"]
     return alarm["Namespace"], alarm["MetricName"], dimension["Name"], dimension["Value"]
@@ -39,8 +48,12 @@ def given_up(mapping: str) -> tuple[str, str, str, Any]:
     return "AWS/Lambda", metric, "EventSourceMappingUUID", {"Ref": mapping}
 
 
-def scoring(metric: str) -> tuple[str, str, str, Any]:
-    return "FraudDetection", metric, "service", "score_transactions"
+def dropped(mapping: str) -> tuple[str, str, str, Any]:
+    return "AWS/Lambda", "DroppedEventCount", "EventSourceMappingUUID", {"Ref": mapping}
+
+
+def scoring(metric: str) -> tuple[Any, str, str, Any]:
+    return NAMESPACE, metric, "service", "score_transactions"
 
 
 def test_every_way_to_be_set_aside_or_late_has_its_alarm(alarms: Resources) -> None:
@@ -55,7 +68,22 @@ def test_every_way_to_be_set_aside_or_late_has_its_alarm(alarms: Resources) -> N
         "DecisionsGivenUpAlarm": (*given_up("ProjectDecisionsFunctionDecisions"), 0),
         "TransactionsNotSetAsideAlarm": (*function("DestinationDeliveryFailures", "ScoreTransactionsFunction"), 0),
         "DecisionsNotSetAsideAlarm": (*function("DestinationDeliveryFailures", "ProjectDecisionsFunction"), 0),
+        "ObservationsGivenUpAlarm": (*dropped("ShadowScoreFunctionDecisions"), 0),
+        "RolloutEventsDeadAlarm": (*queue("RolloutDeadLetterQueue"), 0),
+        "AbortFailedAlarm": (*function("Errors", "AbortRolloutFunction"), 0),
+        "AbortsNotSetAsideAlarm": (*function("DestinationDeliveryFailures", "AbortRolloutFunction"), 0),
     }
+
+
+def test_every_queue_that_takes_what_failed_has_its_alarm(alarms: Resources, of_type: OfType) -> None:
+    queues = {
+        each["Dimensions"][0]["Value"]["Fn::GetAtt"][0] for each in alarms.values() if each["Namespace"] == "AWS/SQS"
+    }
+    assert queues == {name for name in of_type("AWS::SQS::Queue") if "DeadLetter" in name}
+
+
+def test_what_may_leave_a_challenger_with_traffic_is_told_within_a_minute(alarms: Resources) -> None:
+    assert {alarms[name]["Period"] for name in ("RolloutEventsDeadAlarm", "AbortFailedAlarm")} == {60}
 
 
 def test_an_alarm_that_lasts_minutes_is_about_transactions_that_are_merely_retried(alarms: Resources) -> None:
@@ -63,26 +91,27 @@ def test_an_alarm_that_lasts_minutes_is_about_transactions_that_are_merely_retri
     assert lasting == {"TransactionsRetriedAlarm": 3}
 
 
-def test_a_stack_without_traffic_alarms_nobody(alarms: Resources) -> None:
-    assert {each["TreatMissingData"] for each in alarms.values()} == {"notBreaching"}
-    assert {each["ComparisonOperator"] for each in alarms.values()} == {"GreaterThanThreshold"}
+def test_a_stack_without_traffic_alarms_nobody(every_alarm: Resources) -> None:
+    assert {each["TreatMissingData"] for each in every_alarm.values()} == {"notBreaching"}
+    assert {each["ComparisonOperator"] for each in every_alarm.values()} == {"GreaterThanThreshold"}
 
 
-def test_every_alarm_goes_to_the_topic_and_says_what_to_do(alarms: Resources) -> None:
-    assert [name for name, each in alarms.items() if each["AlarmActions"] != [{"Ref": "AlarmTopic"}]] == []
-    assert [name for name, each in alarms.items() if each["AlarmDescription"].count(".") < 2] == []
-    assert max(len(each["AlarmDescription"]) for each in alarms.values()) <= 1024
+def test_every_alarm_goes_to_the_topic_and_says_what_to_do(every_alarm: Resources) -> None:
+    assert [name for name, each in every_alarm.items() if each["AlarmActions"] != [{"Ref": "AlarmTopic"}]] == []
+    assert [name for name, each in every_alarm.items() if each["AlarmDescription"].count(".") < 2] == []
+    assert max(len(each["AlarmDescription"]) for each in every_alarm.values()) <= 1024
 
 
 def test_the_applications_own_metrics_are_those_that_scoring_publishes(
     alarms: Resources, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     variables = template["Resources"]["ScoreTransactionsFunction"]["Properties"]["Environment"]["Variables"]
-    for name in ("POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"):
-        monkeypatch.setenv(name, variables[name])
+    assert variables["POWERTOOLS_METRICS_NAMESPACE"] == NAMESPACE
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", variables["POWERTOOLS_SERVICE_NAME"])
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "the stack's")
     metrics.publish_scoring(BatchReport(), 0.1)
     published = {each for line in capsys.readouterr().out.splitlines() for each in series(json.loads(line))}
-    own = {watched(each) for each in alarms.values() if each["Namespace"] == "FraudDetection"}
+    own = {("the stack's", *watched(each)[1:]) for each in alarms.values() if each["Namespace"] == NAMESPACE}
     assert own and own <= published
 
 
@@ -99,8 +128,8 @@ def series(document: dict[str, Any]) -> set[tuple[str, str, str, Any]]:
 
 def test_mappings_of_streams_count_what_they_give_up(of_type: OfType) -> None:
     mappings = [each["Properties"] for each in of_type("AWS::Lambda::EventSourceMapping").values()]
-    on_streams = [each for each in mappings if "DestinationConfig" in each]
-    assert [each.get("MetricsConfig") for each in on_streams] == [{"Metrics": ["EventCount"]}] * 2
+    on_streams = [each for each in mappings if "StartingPosition" in each]
+    assert [each.get("MetricsConfig") for each in on_streams] == [{"Metrics": ["EventCount"]}] * 3
 
 
 THIS_STACKS_ALARMS = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:${AWS::StackName}-*"

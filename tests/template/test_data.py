@@ -26,6 +26,7 @@ def test_queues_outlive_the_stack_and_the_stream_which_costs_by_the_hour_does_no
         "EventDeadLetterQueue": ("RetainExceptOnCreate", "Retain"),
         "LabelDeadLetterQueue": ("RetainExceptOnCreate", "Retain"),
         "LabelQueue": ("RetainExceptOnCreate", "Retain"),
+        "RolloutDeadLetterQueue": ("RetainExceptOnCreate", "Retain"),
         "TransactionStream": ("Delete", "Retain"),
     }
 
@@ -50,13 +51,14 @@ def test_tables_are_on_demand_and_recoverable_to_a_point_in_time(of_type: OfType
         assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
-def test_entities_and_decisions_expire_and_the_rollout_does_not(of_type: OfType) -> None:
+def test_what_says_that_it_expires_does(of_type: OfType) -> None:
+    """Of the rollout table, only the shadow's notes say so."""
     lives = {
         name: each["Properties"].get("TimeToLiveSpecification")
         for name, each in of_type("AWS::DynamoDB::Table").items()
     }
     expiring = {"AttributeName": "expires_at", "Enabled": True}
-    assert lives == {"EntityTable": expiring, "DecisionTable": expiring, "RolloutTable": None}
+    assert lives == dict.fromkeys(("EntityTable", "DecisionTable", "RolloutTable"), expiring)
 
 
 def test_decisions_have_a_stream_of_what_they_became(template: dict[str, Any]) -> None:

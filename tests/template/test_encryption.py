@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
+import pytest
+
 DATA_KEY = {"Fn::GetAtt": ["DataKey", "Arn"]}
 
 KEY_OF = {
@@ -24,15 +26,22 @@ KEY_OF = {
     "AWS::SQS::Queue": ["KmsMasterKeyId"],
 }
 
-WITHOUT_THE_DATA_KEY = {"EventDeadLetterQueue.KmsMasterKeyId"}
-"""It takes the events for which the data key was not to be had."""
+WITHOUT_THE_DATA_KEY = {"EventDeadLetterQueue.KmsMasterKeyId", "RolloutDeadLetterQueue.KmsMasterKeyId"}
+"""They take the events for which the data key was not to be had, or may not have been."""
+
+WITH_A_KEY_OF_AWS = {"AWS::StepFunctions::StateMachine"}
+"""SAM knows no other, and a machine's history holds nothing of a card."""
 
 NOTHING_AT_REST = {
     "AWS::CloudWatch::Alarm",
+    "AWS::Events::Rule",
+    "AWS::IAM::Policy",
     "AWS::IAM::Role",
     "AWS::KMS::Alias",
     "AWS::KMS::Key",
+    "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Permission",
     "AWS::Logs::LogStream",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",
@@ -58,14 +67,24 @@ def test_every_resource_that_keeps_data_names_the_data_key(template: dict[str, A
     assert {path for path, key in keys.items() if key != DATA_KEY} == WITHOUT_THE_DATA_KEY
 
 
-def test_a_queue_without_the_data_key_is_encrypted_by_sqs(template: dict[str, Any]) -> None:
-    queue = template["Resources"]["EventDeadLetterQueue"]["Properties"]
+@pytest.mark.parametrize("name", ["EventDeadLetterQueue", "RolloutDeadLetterQueue"])
+def test_a_queue_without_the_data_key_is_encrypted_by_sqs(template: dict[str, Any], name: str) -> None:
+    queue = template["Resources"][name]["Properties"]
     assert queue["SqsManagedSseEnabled"] is True and "KmsMasterKeyId" not in queue
 
 
 def test_every_type_of_resource_is_known_to_keep_data_or_not(template: dict[str, Any]) -> None:
     kinds = {resource["Type"] for resource in template["Resources"].values()}
-    assert kinds - set(KEY_OF) - NOTHING_AT_REST == set()
+    assert kinds - set(KEY_OF) - NOTHING_AT_REST - WITH_A_KEY_OF_AWS == set()
+
+
+def test_the_data_key_admits_logs_of_this_stack_only(template: dict[str, Any]) -> None:
+    policy = template["Resources"]["DataKey"]["Properties"]["KeyPolicy"]
+    (logs,) = [each for each in policy["Statement"] if each.get("Sid") == "LogsEncryptsTheLogGroupsOfThisStack"]
+    groups = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
+    names = ["${AWS::StackName}-*", "/aws/vendedlogs/states/${AWS::StackName}-*"]
+    arns = [{"Fn::Sub": groups + name} for name in names]
+    assert logs["Condition"] == {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": arns}}
 
 
 def test_the_data_key_rotates_and_admits_only_this_account_and_these_services(template: dict[str, Any]) -> None:

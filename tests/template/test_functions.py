@@ -10,7 +10,18 @@ from typing import Any
 
 import pytest
 
-from fraud.settings import LabellingSettings, ProjectionSettings, ScoringSettings
+from fraud.settings import (
+    AbortSettings,
+    DeploySettings,
+    JudgeSettings,
+    LabellingSettings,
+    PrepareSettings,
+    ProjectionSettings,
+    ScoringSettings,
+    ShadowSettings,
+    SteerSettings,
+    TrafficSettings,
+)
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 
@@ -20,6 +31,13 @@ SETTINGS = {
     "score_transactions": ScoringSettings,
     "project_decisions": ProjectionSettings,
     "record_labels": LabellingSettings,
+    "prepare_rollout": PrepareSettings,
+    "deploy_challenger": DeploySettings,
+    "shift_traffic": TrafficSettings,
+    "judge_rollout": JudgeSettings,
+    "steer_rollout": SteerSettings,
+    "abort_rollout": AbortSettings,
+    "shadow_score": ShadowSettings,
 }
 
 HANDLERS = sorted(SETTINGS)
@@ -44,7 +62,44 @@ def test_the_environment_is_what_the_settings_read_and_no_more(
     read = {field.name.upper() for field in fields(SETTINGS[handler])}
     assert set(variables) == POWERTOOLS | read
     assert variables["POWERTOOLS_SERVICE_NAME"] == handler
-    assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "FraudDetection"
+
+
+def test_metrics_bear_the_stack_so_that_two_stacks_do_not_share_alarms(
+    functions: dict[str, dict[str, Any]], template: dict[str, Any]
+) -> None:
+    namespaces = [each["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] for each in functions.values()]
+    own = {"Fn::Sub": "FraudDetection/${AWS::StackName}"}
+    assert namespaces == [own] * len(HANDLERS)
+    assert template["Outputs"]["MetricsNamespace"]["Value"] == own
+
+
+def test_what_a_function_finds_by_name_is_what_the_outputs_name(
+    functions: dict[str, dict[str, Any]], template: dict[str, Any]
+) -> None:
+    named = {
+        "ALARM_TOPIC": "AlarmTopicArn",
+        "ENDPOINT_SLOT_A": "EndpointSlotA",
+        "ENDPOINT_SLOT_B": "EndpointSlotB",
+        "EXECUTION_ROLE": "SageMakerExecutionRoleArn",
+        "MODEL_BUCKET": "ArchiveBucketName",
+        "MODEL_IMAGE": "ModelImageUri",
+        "MODEL_PACKAGE_GROUP": "ModelPackageGroupName",
+        "ROLLOUT_TABLE": "RolloutTableName",
+        "VOLUME_KEY": "DataKeyArn",
+    }
+    variables = [item for each in functions.values() for item in each["Environment"]["Variables"].items()]
+    assert {name for name, _ in variables} >= set(named)
+    wrong = [name for name, value in variables if name in named and value != template["Outputs"][named[name]]["Value"]]
+    assert wrong == []
+
+
+def test_a_function_that_reads_archives_has_the_memory_and_the_time_for_it(
+    functions: dict[str, dict[str, Any]],
+) -> None:
+    reading = {name for name, each in functions.items() if "MODEL_BUCKET" in each["Environment"]["Variables"]}
+    assert reading == {"deploy_challenger", "prepare_rollout"}
+    for name, each in functions.items():
+        assert (each["MemorySize"] >= 2048, each["Timeout"]) == ((True, 300) if name in reading else (False, 60))
 
 
 def test_functions_run_on_the_python_that_the_tests_run_on(functions: dict[str, dict[str, Any]]) -> None:

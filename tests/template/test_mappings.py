@@ -1,4 +1,4 @@
-"""Event source mappings lose nothing, and hold nothing up for ever."""
+"""Event source mappings lose nothing that is needed, and hold nothing up for ever."""
 
 from __future__ import annotations
 
@@ -14,24 +14,44 @@ STREAM_RETENTION = {"TransactionStream": 168 * 3600, "DecisionTable": 24 * 3600}
 
 @pytest.fixture
 def mappings(of_type: Callable[[str], Mappings]) -> Mappings:
+    """Mappings, by the logical id of the function that they call."""
     found = of_type("AWS::Lambda::EventSourceMapping")
-    return {name: mapping["Properties"] for name, mapping in found.items()}
+    return {each["Properties"]["FunctionName"]["Ref"]: each["Properties"] for each in found.values()}
 
 
 @pytest.fixture
 def on_streams(mappings: Mappings) -> Mappings:
-    """Mappings on streams, by the stream's logical id."""
-    by_source = {each["EventSourceArn"]["Fn::GetAtt"][0]: each for each in mappings.values()}
-    assert set(by_source) == {"TransactionStream", "DecisionTable", "LabelQueue"}
-    return {source: each for source, each in by_source.items() if source in STREAM_RETENTION}
+    """Mappings on streams that carry what must not be lost, by the stream's logical id."""
+    lossless = [mappings[name] for name in ("ScoreTransactionsFunction", "ProjectDecisionsFunction")]
+    return {each["EventSourceArn"]["Fn::GetAtt"][0]: each for each in lossless}
+
+
+@pytest.fixture
+def shadow(mappings: Mappings) -> dict[str, Any]:
+    """The mapping that carries observations."""
+    return mappings["ShadowScoreFunction"]
+
+
+def test_every_mapping_is_known_here(mappings: Mappings) -> None:
+    assert {name: each["EventSourceArn"]["Fn::GetAtt"][0] for name, each in mappings.items()} == {
+        "ScoreTransactionsFunction": "TransactionStream",
+        "ProjectDecisionsFunction": "DecisionTable",
+        "ShadowScoreFunction": "DecisionTable",
+        "RecordLabelsFunction": "LabelQueue",
+    }
+
+
+def test_a_table_stream_has_no_more_than_the_two_readers_that_dynamodb_allows_it(mappings: Mappings) -> None:
+    reading = [each for each in mappings.values() if each["EventSourceArn"]["Fn::GetAtt"][0] == "DecisionTable"]
+    assert len(reading) <= 2
 
 
 def test_every_mapping_retries_only_what_failed(mappings: Mappings) -> None:
-    assert [each.get("FunctionResponseTypes") for each in mappings.values()] == [["ReportBatchItemFailures"]] * 3
+    assert [each.get("FunctionResponseTypes") for each in mappings.values()] == [["ReportBatchItemFailures"]] * 4
 
 
-def test_a_stream_is_read_from_its_beginning(on_streams: Mappings) -> None:
-    assert {each["StartingPosition"] for each in on_streams.values()} == {"TRIM_HORIZON"}
+def test_a_stream_is_read_from_its_beginning(on_streams: Mappings, shadow: dict[str, Any]) -> None:
+    assert {each["StartingPosition"] for each in (*on_streams.values(), shadow)} == {"TRIM_HORIZON"}
 
 
 def test_a_failing_batch_is_bisected_and_retried_through_an_outage_of_hours(on_streams: Mappings) -> None:
@@ -71,6 +91,27 @@ def test_a_decision_is_projected_until_it_carries_the_projections_mark(on_stream
     (each,) = on_streams["DecisionTable"]["FilterCriteria"]["Filters"]
     marked = {"transaction_id": {"S": [{"exists": True}]}, "projected": {"BOOL": [{"exists": False}]}}
     assert json.loads(each["Pattern"]) == {"dynamodb": {"NewImage": marked}}
+
+
+def test_the_shadow_sees_what_the_projection_sees(on_streams: Mappings, shadow: dict[str, Any]) -> None:
+    assert shadow["FilterCriteria"] == on_streams["DecisionTable"]["FilterCriteria"]
+
+
+def test_an_observation_is_no_payment_and_is_given_up_soon(shadow: dict[str, Any]) -> None:
+    """Another comes with the next transaction, and one that is old is of no use to a rollout that has gone on."""
+    assert shadow["BisectBatchOnFunctionError"] is True
+    assert (shadow["MaximumRetryAttempts"], shadow["MaximumRecordAgeInSeconds"]) == (10, 3600)
+
+
+def test_an_observation_that_is_given_up_is_counted_and_not_kept(shadow: dict[str, Any]) -> None:
+    """A replay would offer it to a rollout that is over; and what lies in the quarantine is for `fraud
+    replay-quarantine`, which knows transactions and decisions. An alarm tells of it."""
+    assert "DestinationConfig" not in shadow
+    assert shadow["MetricsConfig"] == {"Metrics": ["EventCount"]}
+
+
+def test_the_shadow_is_called_rarely_since_nobody_waits_for_it(shadow: dict[str, Any]) -> None:
+    assert (shadow["BatchSize"], shadow["MaximumBatchingWindowInSeconds"]) == (100, 5)
 
 
 def test_a_label_that_keeps_failing_goes_to_the_dead_letter_queue(template: dict[str, Any]) -> None:

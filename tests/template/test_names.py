@@ -7,6 +7,7 @@ from typing import Any
 
 NAME_OF = {
     "AWS::DynamoDB::Table": "TableName",
+    "AWS::Events::Rule": "Name",
     "AWS::IAM::Role": "RoleName",
     "AWS::Kinesis::Stream": "Name",
     "AWS::KinesisFirehose::DeliveryStream": "DeliveryStreamName",
@@ -17,6 +18,7 @@ NAME_OF = {
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::SNS::Topic": "TopicName",
     "AWS::SQS::Queue": "QueueName",
+    "AWS::StepFunctions::StateMachine": "StateMachineName",
 }
 
 NAME_REQUIRED_OF = {
@@ -25,7 +27,15 @@ NAME_REQUIRED_OF = {
     "AWS::SageMaker::ModelPackageGroup": "ModelPackageGroupName",
 }
 
+NAMED_ALL_THE_SAME = {
+    # A rule and a function know the slots' alarms by their prefix.
+    *(f"Slot{slot}{kind}Alarm" for slot in "AB" for kind in ("Errors", "Latency", "Fallback", "BlockRate")),
+    # Log delivery treats groups below /aws/vendedlogs alike; others fill up the account's resource policy.
+    "RolloutMachineLogGroup",
+}
+
 OUTPUTS = {
+    "AbortRolloutFunctionName",
     "AlarmTopicArn",
     "ArchiveBucketName",
     "DataKeyArn",
@@ -36,22 +46,30 @@ OUTPUTS = {
     "EventBusName",
     "LabelDeadLetterQueueUrl",
     "LabelQueueUrl",
+    "MetricsNamespace",
     "ModelImageUri",
     "ModelPackageGroupName",
     "QuarantineBucketName",
+    "RolloutMachineArn",
     "RolloutTableName",
     "SageMakerExecutionRoleArn",
+    "SteerRolloutFunctionName",
     "TransactionStreamName",
 }
 
 
 def test_names_are_generated(template: dict[str, Any]) -> None:
-    named = [
+    named = {
         name
         for name, resource in template["Resources"].items()
         if resource["Type"] in NAME_OF and NAME_OF[resource["Type"]] in resource["Properties"]
-    ]
-    assert named == []
+    }
+    assert named == NAMED_ALL_THE_SAME
+
+
+def test_names_that_are_not_generated_come_from_the_stack(template: dict[str, Any]) -> None:
+    for resource in (template["Resources"][name] for name in NAMED_ALL_THE_SAME):
+        assert "${AWS::StackName}-" in resource["Properties"][NAME_OF[resource["Type"]]]["Fn::Sub"]
 
 
 def test_names_that_cannot_be_generated_come_from_the_stack(template: dict[str, Any]) -> None:

@@ -1,18 +1,37 @@
-"""Every function may do what it does, and nothing else."""
+"""Every function may do what it does, and nothing else; the machine and the rules as well."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from fraud import entities
+from fraud.aws import rollout_items, routing_items
+from fraud.deployment_ports import EndpointPlan, Hosting, Instance
 
 Resources = dict[str, dict[str, Any]]
 OfType = Callable[[str], Resources]
 
-WITHOUT_RESOURCE_LEVEL = {"cloudwatch:PutMetricData", "dynamodb:ListStreams", "ecr:GetAuthorizationToken"}
+LOG_DELIVERY = {
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+}
+
+WITHOUT_RESOURCE_LEVEL = LOG_DELIVERY | {
+    "cloudwatch:GetMetricData",
+    "cloudwatch:PutMetricData",
+    "dynamodb:ListStreams",
+    "ecr:GetAuthorizationToken",
+}
 
 
 def listed(value: Any) -> list[Any]:
@@ -34,7 +53,12 @@ def resources(granted: list[dict[str, Any]]) -> list[Any]:
 
 @pytest.fixture
 def roles(of_type: OfType) -> Resources:
-    return of_type("AWS::IAM::Role")
+    """Roles, with the policies that are attached to them from outside."""
+    found, attached = copy.deepcopy((of_type("AWS::IAM::Role"), of_type("AWS::IAM::Policy")))
+    for policy in attached.values():
+        for role in policy["Properties"]["Roles"]:
+            found[role["Ref"]]["Properties"]["Policies"].append(policy["Properties"])
+    return found
 
 
 @pytest.fixture
@@ -72,21 +96,197 @@ def test_all_resources_are_granted_only_to_actions_without_a_resource_level(role
 
 def test_metrics_are_put_only_to_namespaces_of_the_application(roles: Resources) -> None:
     (granted,) = granting(roles["SageMakerExecutionRole"], "cloudwatch:PutMetricData")
-    assert granted["Condition"] == {"StringLike": {"cloudwatch:namespace": ["FraudDetection", "/aws/sagemaker/*"]}}
+    namespaces = [{"Fn::Sub": "FraudDetection/${AWS::StackName}"}, "/aws/sagemaker/*"]
+    assert granted["Condition"] == {"StringLike": {"cloudwatch:namespace": namespaces}}
 
 
-@pytest.mark.parametrize("name", ["ArchiveDeliveryRole", "SageMakerExecutionRole"])
+@pytest.mark.parametrize(
+    "name", ["ArchiveDeliveryRole", "SageMakerExecutionRole", "RolloutMachineRole", "ModelApprovalRole"]
+)
 def test_a_service_acts_only_for_this_account(roles: Resources, name: str) -> None:
     (trust,) = roles[name]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
-def test_only_scoring_invokes_endpoints_and_only_the_two_slots(role_of: Resources) -> None:
-    invoking = {name for name, role in role_of.items() if granting(role, "sagemaker:InvokeEndpoint")}
-    assert invoking == {"ScoreTransactionsFunction"}
-    endpoints = resources(granting(role_of["ScoreTransactionsFunction"], "sagemaker:InvokeEndpoint"))
-    prefix = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:endpoint/${AWS::StackName}"
-    assert endpoints == [{"Fn::Sub": f"{prefix}-a"}, {"Fn::Sub": f"{prefix}-b"}]
+def granted_to(roles: Resources, action: str) -> set[str]:
+    """Names of the roles that an action is granted to."""
+    return {name.removesuffix("Role") for name, role in roles.items() if granting(role, action)}
+
+
+SAGEMAKER = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:"
+ENDPOINTS = [{"Fn::Sub": f"{SAGEMAKER}endpoint/${{AWS::StackName}}-{slot}"} for slot in "ab"]
+PARTS = [
+    {"Fn::Sub": f"{SAGEMAKER}{kind}/${{AWS::StackName}}-{slot}-v*"}
+    for kind in ("endpoint-config", "model")
+    for slot in "ab"
+]
+PACKAGES = {
+    "Fn::Sub": [
+        SAGEMAKER + "model-package/${Group}/*",
+        {"Group": {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "ModelPackageGroup"}]}]}},
+    ]
+}
+
+
+def test_only_what_scores_or_proves_invokes_endpoints_and_only_the_two_slots(roles: Resources) -> None:
+    invoking = granted_to(roles, "sagemaker:InvokeEndpoint")
+    assert invoking == {"ScoreTransactions", "DeployChallenger", "ShiftTraffic", "AbortRollout", "ShadowScore"}
+    for name in invoking:
+        assert resources(granting(roles[f"{name}Role"], "sagemaker:InvokeEndpoint")) == ENDPOINTS
+
+
+def test_one_function_creates_endpoints_and_only_those_of_the_slots(roles: Resources) -> None:
+    for action in ("CreateEndpoint", "CreateEndpointConfig", "CreateModel"):
+        assert granted_to(roles, f"sagemaker:{action}") == {"DeployChallenger"}
+        assert resources(granting(roles["DeployChallengerRole"], f"sagemaker:{action}")) == [
+            *ENDPOINTS,
+            *PARTS,
+            PACKAGES,
+        ]
+
+
+def test_two_functions_remove_endpoints_and_only_those_of_the_slots(roles: Resources) -> None:
+    for action in ("DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel"):
+        assert granted_to(roles, f"sagemaker:{action}") == {"DeployChallenger", "AbortRollout"}
+        for name in ("DeployChallengerRole", "AbortRolloutRole"):
+            assert resources(granting(roles[name], f"sagemaker:{action}")) == [*ENDPOINTS, *PARTS]
+
+
+def test_names_of_models_and_configurations_begin_as_policies_say() -> None:
+    plan = EndpointPlan("stack-a", "arn:package/12", 12, Instance("ml.m5.large"), Hosting("arn:role"))
+    assert plan.name.startswith("stack-a-v12")
+
+
+def test_a_model_may_only_be_given_the_role_that_models_run_under(roles: Resources) -> None:
+    assert granted_to(roles, "iam:PassRole") == {"DeployChallenger"}
+    (granted,) = granting(roles["DeployChallengerRole"], "iam:PassRole")
+    assert granted["Resource"] == {"Fn::GetAtt": ["SageMakerExecutionRole", "Arn"]}
+    assert granted["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+
+
+def test_the_data_key_is_granted_on_only_to_services_of_aws(roles: Resources) -> None:
+    assert granted_to(roles, "kms:CreateGrant") == {"DeployChallenger", "SageMakerExecution"}
+    grants = [each for role in roles.values() for each in granting(role, "kms:CreateGrant")]
+    assert [each["Condition"] for each in grants] == [{"Bool": {"kms:GrantIsForAWSResource": "true"}}] * 2
+
+
+def test_packages_are_read_by_what_chooses_and_deploys_them(roles: Resources) -> None:
+    assert granted_to(roles, "sagemaker:DescribeModelPackage") == {"PrepareRollout", "DeployChallenger"}
+    for name in ("PrepareRolloutRole", "DeployChallengerRole"):
+        assert resources(granting(roles[name], "sagemaker:DescribeModelPackage")) == [PACKAGES]
+        assert resources(granting(roles[name], "s3:GetObject")) == [{"Fn::Sub": "${ArchiveBucket.Arn}/models/*"}]
+    assert granted_to(roles, "sagemaker:ListModelPackages") == {"PrepareRollout"}
+    listing = resources(granting(roles["PrepareRolloutRole"], "sagemaker:ListModelPackages"))
+    assert listing == [{"Ref": "ModelPackageGroup"}, PACKAGES]
+
+
+def test_nobody_approves_a_model_or_changes_an_alarm(roles: Resources) -> None:
+    for action in ("sagemaker:UpdateModelPackage", "cloudwatch:PutMetricAlarm", "cloudwatch:SetAlarmState"):
+        assert granted_to(roles, action) == set()
+
+
+def test_alarms_are_read_by_what_checks_and_judges(roles: Resources) -> None:
+    alarm = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
+    assert granted_to(roles, "cloudwatch:DescribeAlarms") == {"PrepareRollout", "JudgeRollout"}
+    assert granted_to(roles, "cloudwatch:DescribeAlarmHistory") == {"JudgeRollout"}
+    for name in ("PrepareRolloutRole", "JudgeRolloutRole"):
+        assert resources(granting(roles[name], "cloudwatch:DescribeAlarms")) == [{"Fn::Sub": f"{alarm}*"}]
+    history = resources(granting(roles["JudgeRolloutRole"], "cloudwatch:DescribeAlarmHistory"))
+    assert history == [{"Fn::Sub": alarm + "${AWS::StackName}-slot-*"}]
+
+
+def test_only_those_who_pass_a_persons_word_on_answer_the_machine_and_no_other_machine(roles: Resources) -> None:
+    assert granted_to(roles, "states:SendTaskSuccess") == {"SteerRollout"}
+    assert granted_to(roles, "states:SendTaskFailure") == {"SteerRollout", "AbortRollout"}
+    assert granted_to(roles, "states:StartExecution") == {"ModelApproval"}
+    granted = [
+        each
+        for role in roles.values()
+        for each in statements(role)
+        if any(action.startswith("states:") for action in listed(each["Action"]))
+    ]
+    assert resources(granted) == [{"Ref": "RolloutMachine"}] * 3
+
+
+def test_people_are_called_by_what_asks_stops_and_orders_a_rollout(roles: Resources) -> None:
+    calling = granted_to(roles, "sns:Publish")
+    assert calling == {"SteerRollout", "AbortRollout", "RolloutMachine"}
+    for name in calling:
+        assert resources(granting(roles[f"{name}Role"], "sns:Publish")) == [{"Ref": "AlarmTopic"}]
+
+
+def test_what_stops_rollouts_may_set_aside_what_it_failed_at(roles: Resources) -> None:
+    assert granted_to(roles, "sqs:SendMessage") == {"AbortRollout"}
+    queues = resources(granting(roles["AbortRolloutRole"], "sqs:SendMessage"))
+    assert queues == [{"Fn::GetAtt": ["RolloutDeadLetterQueue", "Arn"]}]
+
+
+CALLED = ["PrepareRollout", "DeployChallenger", "ShiftTraffic", "JudgeRollout", "SteerRollout"]
+
+
+def test_the_machine_calls_its_functions_and_does_nothing_itself(roles: Resources) -> None:
+    role = roles["RolloutMachineRole"]
+    called = resources(granting(role, "lambda:InvokeFunction"))
+    assert called == [{"Fn::GetAtt": [f"{name}Function", "Arn"]} for name in CALLED]
+    assert resources(granting(role, "events:PutEvents")) == [{"Fn::GetAtt": ["EventBus", "Arn"]}]
+    assert {action for each in statements(role) for action in listed(each["Action"])} - LOG_DELIVERY == {
+        "events:PutEvents",
+        "kms:Decrypt",
+        "kms:GenerateDataKey*",
+        "lambda:InvokeFunction",
+        "sns:Publish",
+    }
+
+
+WILD = {
+    # Objects, by prefix.
+    "/aws/lambda/*",
+    "/decisions/*",
+    "/errors/*",
+    "/labels/*",
+    "/models/*",
+    "/poison/*",
+    # What is named after a slot, a group, the stack's alarms.
+    "-a-v*",
+    "-b-v*",
+    "model-package/${Group}/*",
+    ":alarm:*",
+    "-slot-*",
+    # Logs of endpoints, whose groups SageMaker makes.
+    "log-group:/aws/sagemaker/*",
+}
+
+
+def unbounded(roles: Resources) -> list[str]:
+    """Resources by pattern that nobody has accounted for, with the role that has them."""
+    found = []
+    for name, role in roles.items():
+        for resource in resources(list(statements(role))):
+            text = resource if isinstance(resource, str) else resource.get("Fn::Sub", "")
+            pattern = text if isinstance(text, str) else text[0]
+            if "*" in pattern and pattern != "*" and not pattern.endswith(tuple(WILD)):
+                found.append(f"{name}: {pattern}")
+    return found
+
+
+def test_every_resource_by_pattern_is_accounted_for(roles: Resources) -> None:
+    assert unbounded(roles) == []
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:*",
+        "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:endpoint/*",
+        "${ArchiveBucket.Arn}/*",
+    ],
+)
+def test_a_pattern_that_reaches_further_is_found(roles: Resources, planted: str) -> None:
+    policy = roles["AbortRolloutRole"]["Properties"]["Policies"][-1]["PolicyDocument"]
+    policy["Statement"].append(
+        {"Effect": "Allow", "Action": "states:SendTaskFailure", "Resource": {"Fn::Sub": planted}}
+    )
+    assert unbounded(roles) == [f"AbortRolloutRole: {planted}"]
 
 
 def test_sagemaker_reads_models_and_writes_to_no_bucket(roles: Resources) -> None:
@@ -150,6 +350,13 @@ def tables(role: dict[str, Any], action: str) -> set[str]:
                 "UpdateItem": {"Entity", "Decision"},
             },
         ),
+        ("PrepareRolloutFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}}),
+        ("DeployChallengerFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}}),
+        ("ShiftTrafficFunction", {"GetItem": {"Rollout"}, "Query": {"Rollout"}, "PutItem": {"Rollout"}}),
+        ("JudgeRolloutFunction", {"GetItem": {"Rollout"}, "Query": {"Rollout"}, "PutItem": {"Rollout"}}),
+        ("SteerRolloutFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}}),
+        ("AbortRolloutFunction", {"GetItem": {"Rollout"}, "Query": {"Rollout"}, "PutItem": {"Rollout"}}),
+        ("ShadowScoreFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}, "UpdateItem": {"Rollout"}}),
     ],
 )
 def test_a_function_touches_only_the_tables_it_works_on(
@@ -171,20 +378,49 @@ def test_a_function_writes_only_the_entities_that_are_its_own(
     role_of: Resources, function: str, keys: list[str]
 ) -> None:
     """In one statement, for a transaction writes several kinds; and the condition must not hold for no keys at all."""
-    writing = [
-        each
-        for each in statements(role_of[function])
-        if {"Fn::GetAtt": ["EntityTable", "Arn"]} in listed(each["Resource"])
+    assert conditions_of_writing(role_of[function], "EntityTable") == [
+        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}, "Null": {"dynamodb:LeadingKeys": "false"}}
+    ]
+
+
+def conditions_of_writing(role: dict[str, Any], table: str) -> list[Any]:
+    """On what condition the role may write to a table, for every statement that lets it."""
+    return [
+        each.get("Condition")
+        for each in statements(role)
+        if {"Fn::GetAtt": [table, "Arn"]} in listed(each["Resource"])
         and {action.removeprefix("dynamodb:") for action in listed(each["Action"])} & WRITES
     ]
-    assert [each.get("Condition") for each in writing] == [
-        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}, "Null": {"dynamodb:LeadingKeys": "false"}}
+
+
+RECORD = ["rollout", "rollouts"]
+
+
+@pytest.mark.parametrize(
+    ("function", "operator", "keys"),
+    [
+        ("PrepareRolloutFunction", "StringEquals", [*RECORD, "routing"]),
+        ("DeployChallengerFunction", "StringEquals", RECORD),
+        ("ShiftTrafficFunction", "StringEquals", [*RECORD, "routing"]),
+        ("JudgeRolloutFunction", "StringEquals", RECORD),
+        ("SteerRolloutFunction", "StringEquals", [*RECORD, "routing"]),
+        ("AbortRolloutFunction", "StringEquals", [*RECORD, "routing"]),
+        ("ShadowScoreFunction", "StringLike", ["shadow#*"]),
+    ],
+)
+def test_what_a_rollout_is_judged_by_is_not_written_by_what_moves_or_judges_it(
+    role_of: Resources, function: str, operator: str, keys: list[str]
+) -> None:
+    """The routing item belongs to whatever may roll back; judging and deploying leave traffic alone."""
+    assert conditions_of_writing(role_of[function], "RolloutTable") == [
+        {f"ForAllValues:{operator}": {"dynamodb:LeadingKeys": keys}, "Null": {"dynamodb:LeadingKeys": "false"}}
     ]
 
 
 def test_the_keys_that_policies_name_are_those_that_the_code_writes() -> None:
     written = [entities.card_key("c"), entities.terminal_key("t"), entities.early_label_key("l")]
     assert written == ["card#c", "terminal#t", "label#l"]
+    assert [items.KEY["pk"]["S"] for items in (rollout_items, routing_items)] == ["rollout", "routing"]
 
 
 def services_of(role: dict[str, Any]) -> set[str]:
@@ -200,6 +436,13 @@ def services_of(role: dict[str, Any]) -> set[str]:
         ("ScoreTransactionsFunction", {"dynamodb", "kinesis", "s3"}),
         ("ProjectDecisionsFunction", {"dynamodb", "firehose", "s3"}),
         ("RecordLabelsFunction", {"dynamodb", "firehose", "s3", "sqs"}),
+        ("PrepareRolloutFunction", {"dynamodb", "s3"}),
+        ("DeployChallengerFunction", {"dynamodb", "s3"}),
+        ("ShiftTrafficFunction", {"dynamodb"}),
+        ("JudgeRolloutFunction", {"dynamodb"}),
+        ("SteerRolloutFunction", {"dynamodb", "sns"}),
+        ("AbortRolloutFunction", {"dynamodb", "sns"}),
+        ("ShadowScoreFunction", {"dynamodb"}),
     ],
 )
 def test_a_function_uses_the_data_key_only_through_the_services_it_uses(
