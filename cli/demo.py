@@ -23,16 +23,29 @@ from cli.target import LOCAL_FILE, Target
 if TYPE_CHECKING:
     from pyarrow import Table
 
+    from model.dataset import Dataset
     from model.simulator import Simulation
 
+PURPOSE = "Everything once, on this machine, with a summary of what it came to."
 EPILOG = """[bold]Examples[/bold]
 
   fraud demo
 
   fraud demo --transactions 50000 --json
 
+  fraud demo rollout
+
 It starts a stack unless `fraud up` runs one in this directory, trains a model on simulated history, puts it in
 service, streams the transactions and labels that followed, and ends what it started."""
+ROLLOUT_EPILOG = """[bold]Examples[/bold]
+
+  fraud demo rollout
+
+  fraud demo rollout --json
+
+It starts a stack with short bakes, puts a first model in service, and keeps payments flowing while four challengers are
+approved one after the other: one that errs, one that is slow, one that blocks too much, and a good one. Each is
+promoted, or rolled back with the reason. It fails if one is not treated as it deserves, or anything is lost."""
 
 Transactions = Annotated[int, typer.Option(min=2000, help="How many transactions to stream.")]
 Template = Annotated[Path, typer.Option(help="The SAM template to deploy.")]
@@ -46,6 +59,8 @@ FULL_SPEED_SHARE = 0.6
 PACE = 0.6
 """Latency is measured at this share of full speed: at full speed it would measure the queue."""
 SLICES = 5
+LOOK_EVERY = 0.3
+"""Seconds between looks at the rollout of the first model."""
 OUT = LOCAL_FILE.parent / "demo-model"
 
 
@@ -58,16 +73,34 @@ class Streamed:
     paced_since: float
 
 
+rooms = typer.Typer(help=PURPOSE, invoke_without_command=True)
+
+
+@rooms.callback(epilog=EPILOG)
 def demo(
+    context: typer.Context,
     transactions: Transactions = 20_000,
     template: Template = Path("template.yaml"),
     seed: Seed = 7,
     as_json: AsJson = False,
 ) -> None:
     """Boot the stack, train and deploy a first model, stream transactions and labels, and sum up."""
+    if context.invoked_subcommand is None:
+        run(transactions, template, seed, as_json)
+
+
+@rooms.command(epilog=ROLLOUT_EPILOG)
+def rollout(template: Template = Path("template.yaml"), seed: Seed = 7, as_json: AsJson = False) -> None:
+    """Roll challengers out, good and bad, while payments flow."""
+    from cli import demo_rollout
+
+    demo_rollout.play(template, seed, as_json)
+
+
+def run(transactions: int, template: Path, seed: int, as_json: bool) -> None:
+    """The demonstration of the whole stack. Raises: CommandError when something was lost."""
     started = time.monotonic()
-    # As Ctrl-C does, so that the stack ends in good order.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    end_in_good_order()
     with laptop(template) as target:
         console.say(f"[bold]Stack[/] {target.stack_name} at {target.endpoint_url}")
         quarantined = outcomes.quarantined(target)
@@ -79,6 +112,11 @@ def demo(
     demo_report.tell(summary, time.monotonic() - started, as_json)
     if report is not None:
         console.say(f"Report with plots of the model: {report.resolve()}")
+
+
+def end_in_good_order() -> None:
+    """Let SIGTERM do what Ctrl-C does, so that the stack is ended, too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def draw(transactions: int, seed: int) -> tuple["Simulation", "Simulation"]:
@@ -98,6 +136,12 @@ def prepare(target: Target, past: "Simulation", *, is_new: bool) -> Path | None:
     if tables.get(target, "RolloutTableName", {"pk": "routing", "sk": "routing"}) is not None:
         console.say("[bold]Model[/] the one that serves already")
         return None
+    first_model(target, past, is_new=is_new)
+    return OUT / training.REPORT
+
+
+def first_model(target: Target, past: "Simulation", *, is_new: bool) -> "Dataset":
+    """Train on history and put it in service; returns what was learned from."""
     last = past.transactions["occurred_at"][-1].as_py()
     dataset = training.assemble(History(past.transactions, past.labels, last))
     metrics = training.fit(dataset, OUT)
@@ -107,11 +151,10 @@ def prepare(target: Target, past: "Simulation", *, is_new: bool) -> Path | None:
     if is_new:
         backfill.backfill(target, dataset)
     with console.stderr().status("Deploying") as spinner:
-        deployment = deploy.connect(target, spinner.update)
-        package = deploy.enlist(deployment, OUT, approve=True)
-        deploy.serve(deployment, package, "ml.m5.large", 1)
+        package = deploy.enlist(deploy.registry(target), OUT, approve=True)
+        deploy.roll_out(target, package, spinner.update, by_event=True, every=LOOK_EVERY)
     console.say(f"[bold]In service[/] {package}")
-    return OUT / training.REPORT
+    return dataset
 
 
 def stream(target: Target, future: "Simulation", before: int) -> Streamed:
@@ -206,4 +249,4 @@ def _in_order(ids: list[str], found: dict[str, Outcome]) -> list[Outcome]:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog=EPILOG)(demo)
+    app.add_typer(rooms, name="demo")

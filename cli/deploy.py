@@ -1,20 +1,22 @@
-"""`fraud deploy-model`: the first model of a stack into service."""
+"""`fraud deploy-model`: a model into the registry and, once approved, by a rollout into service."""
 
-import re
+import json
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import console
+from cli import console, rollout_record
 from cli.errors import CommandError
 from cli.options import AsJson
 from cli.target import Target, addressed
 from cli.training import ARCHIVE
 
 if TYPE_CHECKING:
-    from fraud.services.deployment import Deployment
+    from fraud.rollout import Rollout
+    from fraud.services.packages import Packages
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -24,93 +26,102 @@ EPILOG = """[bold]Examples[/bold]
 
   fraud deploy-model arn:aws:sagemaker:eu-west-1:123456789012:model-package/fraud/3
 
-Without a model everything is decided by rules. A second model comes in by a rollout, never by this command. Giving
-the same directory again registers no second version."""
+Without a model everything is decided by rules; the first one serves as soon as its smoke vectors are scored. Any other
+comes in by a rollout with the stack's plan, which this command follows. Giving the same directory again registers no
+second version."""
 
 Model = Annotated[str, typer.Argument(help="A directory that `fraud train` wrote, or the ARN of an approved version.")]
-Approve = Annotated[bool, typer.Option("--approve", help="Approve it yourself, and put it in service.")]
-InstanceType = Annotated[str, typer.Option(help="Machines of the endpoint.")]
-InstanceCount = Annotated[int, typer.Option(min=1, help="How many.")]
-DEFAULT_INSTANCE = "ml.m5.large"
-LOOKS, LOOK_EVERY = 60, 1.0
-"""At a version whose registration is under way; a few seconds are usual."""
-LOCAL_DISKS = re.compile(r"ml\.([a-z]+\d+[a-z]*d[a-z]*|(dl|trn)\d+[a-z]*|(g|gr|p)([5-9]|\d\d)[a-z]*(-[a-z0-9]+)?)\.")
-"""Instance types with NVMe disks of their own: a d behind the generation, Habana and Trainium, and GPUs since the 5th.
-
-https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-store-volumes.html
-"""
+Approve = Annotated[bool, typer.Option("--approve", help="Approve it yourself, which starts its rollout.")]
+BEGINS_WITHIN = 30.0
+"""Seconds in which the approval of a package starts its rollout; then this command does."""
+LOOK_EVERY = 1.0
+SKEW = 60.0
+"""Seconds that this machine's clock may be ahead of the record's."""
 
 
 @addressed
-def deploy_model(
-    target: Target,
-    model: Model,
-    approve: Approve = False,
-    instance_type: InstanceType = DEFAULT_INSTANCE,
-    instance_count: InstanceCount = 1,
-    as_json: AsJson = False,
-) -> None:
-    """Register a model package and, once approved, put it in service as the first champion."""
-    with console.stderr().status("Deploying") as spinner:
-        deployment = connect(target, spinner.update, instance_type)
-        package = model if model.startswith("arn:") else enlist(deployment, Path(model), approve)
+def deploy_model(target: Target, model: Model, approve: Approve = False, as_json: AsJson = False) -> None:
+    """Register a model package and, once approved, roll it out."""
+    with console.stderr().status("Registering") as spinner:
+        package = model if model.startswith("arn:") else enlist(registry(target), Path(model), approve)
         served = approve or model.startswith("arn:")
         if served:
-            serve(deployment, package, instance_type, instance_count)
+            roll_out(target, package, spinner.update, by_event=approve)
     tell(package, served, as_json)
 
 
-def connect(target: Target, progress: Callable[[str], None], instance_type: str = DEFAULT_INSTANCE) -> "Deployment":
-    """The use-case, bound to the stack and to what its machines allow."""
-    from fraud.bootstrap import deployment
-    from fraud.settings import DeploymentSettings
+def registry(target: Target) -> "Packages":
+    """What registers models, bound to the stack."""
+    from fraud.rollout_bootstrap import packages
+    from fraud.settings import RegistrySettings
 
-    names = DeploymentSettings(
-        rollout_table=target.output("RolloutTableName"),
-        endpoint_slot_a=target.output("EndpointSlotA"),
-        endpoint_slot_b=target.output("EndpointSlotB"),
+    names = RegistrySettings(
         model_package_group=target.output("ModelPackageGroupName"),
         model_image=target.output("ModelImageUri"),
         model_bucket=target.output("ArchiveBucketName"),
-        execution_role=target.output("SageMakerExecutionRoleArn"),
-        volume_key=volume_key(target, instance_type),
     )
-    return deployment(target.session, names, target.endpoint_url, progress)
+    return packages(target.session, names, target.endpoint_url)
 
 
-def volume_key(target: Target, instance_type: str) -> str | None:
-    """The stack's key; none where disks of the machine encrypt themselves, because SageMaker then refuses one.
-
-    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html
-    """
-    return None if LOCAL_DISKS.match(instance_type) else target.output("DataKeyArn")
-
-
-def enlist(deployment: "Deployment", directory: Path, approve: bool) -> str:
+def enlist(packages: "Packages", directory: Path, approve: bool) -> str:
     """Register the package in a directory; its ARN. Raises: CommandError, FraudError."""
     archive = directory / ARCHIVE
     if not archive.is_file():
         raise CommandError(f"No model package in {directory}: there is no {ARCHIVE}. Make one with `fraud train`.")
-    if approve:
-        deployment.refuse_second_champion()
-    return deployment.register(archive.read_bytes(), approved=approve)
+    return packages.register(archive.read_bytes(), approved=approve)
 
 
-def serve(deployment: "Deployment", package: str, instance_type: str, instance_count: int) -> Any:
-    """Put it in service. Raises: FraudError, each saying what to do."""
-    from fraud.deployment_ports import Instance
+def roll_out(
+    target: Target, package: str, progress: Callable[[str], None], *, by_event: bool, every: float = LOOK_EVERY
+) -> "Rollout":
+    """Follow the rollout of a package to its end; what its approval did not start is started here.
 
-    await_registration(deployment, package)
-    return deployment.bootstrap_champion(package, Instance(instance_type, instance_count))
+    Raises: CommandError when it is not promoted, with the reason.
+    """
+    began = time.time() - SKEW
+    if serves(target, package):
+        raise CommandError(f"{package} serves as champion already.")
+    rollout = begun(target, package, began, BEGINS_WITHIN if by_event else 0.0, every)
+    if rollout is None:
+        start(target, package)
+        rollout = begun(target, package, began, BEGINS_WITHIN, every)
+    if rollout is None:
+        raise CommandError(f"The rollout of {package} did not begin: see the executions of the rollout machine.")
+    for seen in rollout_record.looks(target, rollout.rollout_id, every):
+        rollout = seen.rollout
+        progress(rollout.events[-1].sentence if rollout.events else rollout.stage)
+    if rollout.stage != "promoted":
+        raise CommandError(f"{package} was rolled back: {rollout.reason}")
+    return rollout
 
 
-def await_registration(deployment: "Deployment", package: str) -> None:
-    """Give the registry the time it takes; the use-case refuses what is not complete even then. Raises: FraudError."""
-    for _ in range(LOOKS - 1):
-        if deployment.packages.is_complete(package):
-            return
-        deployment.progress(f"Waiting for the registration of {package}")
-        deployment.sleep(LOOK_EVERY)
+def serves(target: Target, package: str) -> bool:
+    """Whether a package is the champion."""
+    from cli import tables
+    from cli.status import served
+
+    routing = tables.get(target, "RolloutTableName", {"pk": "routing", "sk": "routing"})
+    return served(routing)["model_package"] == package
+
+
+def begun(target: Target, package: str, since: float, within: float, every: float) -> "Rollout | None":
+    """The record of the package's rollout, as soon as there is one; None if there is none in time."""
+    deadline = time.monotonic() + within
+    while True:
+        rollout = rollout_record.current(target)
+        if rollout is not None and rollout.candidate.model_package == package and rollout.started_at >= since:
+            return rollout
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(every)
+
+
+def start(target: Target, package: str) -> None:
+    """Start the machine for a package."""
+    given = {"model_package_arn": package, "started_by": "fraud deploy-model"}
+    target.client("stepfunctions").start_execution(
+        stateMachineArn=target.output("RolloutMachineArn"), input=json.dumps(given)
+    )
 
 
 def tell(package: str, served: bool, as_json: bool) -> None:
@@ -121,7 +132,7 @@ def tell(package: str, served: bool, as_json: bool) -> None:
         console.stdout().print(f"[green]In service[/]: {package}", highlight=False, soft_wrap=True)
     else:
         console.stdout().print(
-            f"Registered: {package}\nOnce approved: fraud deploy-model {package}",
+            f"Registered: {package}\nOnce approved, it is rolled out by itself; or: fraud deploy-model {package}",
             highlight=False,
             soft_wrap=True,
         )

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,12 +17,15 @@ LOG_LINES_SHOWN = 5
 
 
 @contextmanager
-def laptop(template: Path) -> Iterator[Target]:
-    """The stack on this machine: the one that runs in this directory, else one that ends with the block."""
+def laptop(template: Path, parameters: Mapping[str, str] | None = None) -> Iterator[Target]:
+    """The stack on this machine: the one that runs in this directory, else one that ends with the block.
+
+    `parameters` are those of the template, for a stack that is started.
+    """
     if running_laptop() is not None:
         yield resolve()
         return
-    process = _start(template)
+    process = _start(template, parameters or {})
     try:
         with console.working("Starting the stack"):
             _wait_until_ready(process)
@@ -31,9 +34,10 @@ def laptop(template: Path) -> Iterator[Target]:
         _stop(process)
 
 
-def _start(template: Path) -> subprocess.Popen[bytes]:
+def _start(template: Path, parameters: Mapping[str, str]) -> subprocess.Popen[bytes]:
     LOG.parent.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "cli.main", "up", "--port", "0", "--template", str(template)]
+    command += [word for name, value in parameters.items() for word in ("--parameter", f"{name}={value}")]
     with LOG.open("wb") as log:
         # A session of its own: Ctrl-C reaches this process alone, which then ends the stack in good order.
         return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603

@@ -15,6 +15,7 @@ from cli import (
     labels,
     outputs,
     quarantine,
+    rollout,
     send,
     status,
     teardown,
@@ -30,6 +31,7 @@ BEGIN = {
     "fraud up": "the stack on this machine, until Ctrl-C",
     "fraud send --simulate 20000": "transactions in",
     "fraud explain TRANSACTION_ID": "why one was decided as it was",
+    "fraud rollout start": "the next model in, step by step",
 }
 # Their texts are sentences for the operator; their modules are not loaded just to ask.
 SAYS_WHAT_TO_DO = ("fraud.errors", "local.deployment")
@@ -105,7 +107,10 @@ def fraud() -> None:
     pass
 
 
-for room in (demo, up, outputs, send, labels, train, backtest, tune, deploy, status, explain, quarantine, teardown):
+ROOMS = (
+    demo, up, outputs, send, labels, train, backtest, tune, deploy, rollout, status, explain, quarantine, teardown,
+)  # fmt: skip
+for room in ROOMS:
     room.register(app)
 
 

@@ -39,6 +39,7 @@ def observe(target: Target) -> dict[str, Any]:
     epoch = int(routing["epoch"]) if routing else 0
     return {
         "routing": served(routing),
+        "rollout": rollout_under_way(target),
         "endpoints": {slot: endpoint_status(target, f"EndpointSlot{slot.upper()}") for slot in "ab"},
         "waiting": waiting(target),
         "decisions": tally(tables.query(target, "RolloutTableName", {"pk": f"counters#{epoch}"})),
@@ -59,6 +60,16 @@ def served(routing: Mapping[str, Any] | None) -> dict[str, Any]:
         "challenger": routing.get("challenger"),
         "challenger_share": routing["share_bps"] / 10_000,
     }
+
+
+def rollout_under_way(target: Target) -> dict[str, Any] | None:
+    """Where the rollout is; None without one."""
+    from cli.rollout_record import current
+
+    rollout = current(target)
+    if rollout is None or rollout.released:
+        return None
+    return {"stage": str(rollout.stage), "share": rollout.share_bps / 10_000, "version": rollout.candidate.version}
 
 
 def tally(counters: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -133,12 +144,20 @@ def show(target: Target, facts: Mapping[str, Any]) -> None:
     out = console.stdout()
     decisions, quarantine, waits = facts["decisions"], facts["quarantine"], facts["waiting"]
     endpoints = {f"endpoint {slot}": state or "none" for slot, state in facts["endpoints"].items()}
-    out.print(console.table_of(f"Serving · {target.stack_name}", facts["routing"] | endpoints))
+    rollout = {"rollout": _rollout_words(facts["rollout"])}
+    out.print(console.table_of(f"Serving · {target.stack_name}", facts["routing"] | rollout | endpoints))
     out.print(console.table_of("Waiting", _waiting_words(waits)))
     out.print(console.table_of("Decisions of this epoch", _decision_words(decisions)))
     out.print(console.table_of("Quarantine", {prefix: f"{count:,} objects" for prefix, count in quarantine.items()}))
     if sum(quarantine.values()):
         out.print("When the cause is gone, give them back: fraud replay-quarantine")
+
+
+def _rollout_words(rollout: Mapping[str, Any] | None) -> str | None:
+    if rollout is None:
+        return None
+    stage = rollout["stage"].replace("_", " ")
+    return f"version {rollout['version']}, {stage}, {rollout['share']:.2%} of the cards: fraud rollout status"
 
 
 def _waiting_words(waits: Mapping[str, Any]) -> dict[str, object]:

@@ -32,8 +32,11 @@ def assemble(history: History) -> "Dataset":
         )
 
 
-def fit(dataset: "Dataset", out: Path) -> dict[str, float]:
-    """Train on it; `out` then holds the model package, its archive, metrics, report and log. Raises: CommandError."""
+def fit(dataset: "Dataset", out: Path, parameters: Mapping[str, object] | None = None) -> dict[str, float]:
+    """Train on it; `out` then holds the model package, its archive, metrics, report and log. Raises: CommandError.
+
+    `parameters` are hyperparameters other than those of params.json.
+    """
     import pyarrow.parquet as parquet
 
     from fraud.errors import InvalidPackage
@@ -43,7 +46,7 @@ def fit(dataset: "Dataset", out: Path) -> dict[str, float]:
         container = Container(Path(directory), out.resolve())
         container.prepare()
         parquet.write_table(dataset.training_table(), container.channel / "train.parquet")
-        container.run()
+        container.run(parameters or {})
     try:
         package.build_archive(out, out / ARCHIVE)
     except InvalidPackage as error:
@@ -72,12 +75,13 @@ class Container:
         with tarfile.open(archive) as source:
             source.extractall(self._code, filter="data")
 
-    def run(self) -> None:
+    def run(self, parameters: Mapping[str, object]) -> None:
         """Run the script; what it says goes to the log. Raises: CommandError."""
         log = self._out / LOG
+        arguments = [word for name, value in parameters.items() for word in (f"--{name}", str(value))]
         with log.open("w") as lines:
-            done = subprocess.run(
-                [sys.executable, "-m", "train"],
+            done = subprocess.run(  # noqa: S603 - our own script, by full arguments
+                [sys.executable, "-m", "train", *arguments],
                 check=False,
                 cwd=self._code,
                 env=self._environment(),

@@ -18,27 +18,46 @@ EPILOG = """[bold]Examples[/bold]
 
   fraud up --port 4600 --stack-name fraud-experiment
 
+  fraud up --parameter 'RolloutPlan={"bake_seconds": 30, "shadow_seconds": 30, "soak_seconds": 30}'
+
 Then, in another shell of the same directory, every other command finds it by itself; boto3 and the AWS CLI
 are pointed at it with AWS_ENDPOINT_URL."""
 
 Port = Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)]
 Template = Annotated[Path, typer.Option(help="The SAM template to deploy.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("--parameter", metavar="NAME=VALUE", help="A parameter of the template; may be given several times."),
+]
 Stack = Annotated[str, typer.Option(envvar="FRAUD_STACK_NAME", help="What to call the stack.")]
 
 
-def up(port: Port = 4566, template: Template = Path("template.yaml"), stack_name: Stack = DEFAULT_STACK) -> None:
+def up(
+    port: Port = 4566,
+    template: Template = Path("template.yaml"),
+    stack_name: Stack = DEFAULT_STACK,
+    parameters: Parameters = None,
+) -> None:
     """Serve the stack from template.yaml on this machine until Ctrl-C."""
     _check(template)
+    values = dict(_pair(each) for each in parameters or ())
     from local.laptop import serve
 
     try:
-        serve(port=port, template=template, stack_name=stack_name, on_ready=_announcer(stack_name))
+        serve(port, template, stack_name, _announcer(stack_name), values)
     except OSError as error:
         raise CommandError(
             f"Port {port} cannot be used ({error.strerror or error}): take another with --port."
         ) from error
     finally:
         forget()
+
+
+def _pair(given: str) -> tuple[str, str]:
+    name, equals, value = given.partition("=")
+    if not name or not equals:
+        raise typer.BadParameter(f"{given!r} is not NAME=VALUE")
+    return name, value
 
 
 def _check(template: Path) -> None:
