@@ -1,4 +1,4 @@
-# Every target sets itself up; Python 3.11, pip and make are enough to begin with.
+# Every target sets itself up; Python 3.11, pip and make are enough to begin with. Checks want Node and npm, too.
 
 PYTHON := $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
@@ -9,7 +9,7 @@ EXPORT := $(BIN)/uv export --quiet --frozen --no-dev --no-emit-project
 # $(call check,what,command) says in one line whether the command succeeds, and what it said if not.
 check = @out=$$($(2) 2>&1) && echo "ok      $(1)" || { printf '%s\n%s\n' "FAILED  $(1)" "$$out"; exit 1; }
 
-.PHONY: setup demo test check build lock clean
+.PHONY: setup demo test check build state-machines lock clean
 .DEFAULT_GOAL := setup
 
 setup: .venv/.synced
@@ -23,6 +23,10 @@ setup: .venv/.synced
 
 .venv-sam/.synced: .venv/.synced
 	@UV_PROJECT_ENVIRONMENT=.venv-sam $(BIN)/uv sync --quiet --frozen --only-group sam --python $(BIN)/python
+	@touch $@
+
+.venv-authoring/.synced: .venv/.synced
+	@UV_PROJECT_ENVIRONMENT=.venv-authoring $(BIN)/uv sync --quiet --frozen --only-group authoring --python $(BIN)/python
 	@touch $@
 
 demo: setup
@@ -45,14 +49,22 @@ build/.functions: .venv/.synced $(SHIPPED)
 	  --target build/functions --requirement functions/requirements.txt
 	@touch $@
 
+# --- State machines: authored in Python, deployed as they are committed --------------------------------------------------
+
+AUTHOR := .venv-authoring/bin/python -m state_machines
+
+state-machines: .venv-authoring/.synced
+	@$(AUTHOR)
+
 # --- Checks ---------------------------------------------------------------------------------------------------------------
 
-CHECKS := lint format types imports lock-file requirements sam-validate cfn-lint handlers
+MACHINE := state_machines/rollout.asl.json
+CHECKS := lint format types imports lock-file requirements sam-validate cfn-lint handlers state-machines asl cfn-lint-asl
 
 .PHONY: $(CHECKS:%=check-%)
 
 # Two at a time, and all of them although one fails.
-check: .venv/.synced .venv-sam/.synced build/.functions
+check: .venv/.synced .venv-sam/.synced .venv-authoring/.synced build/.functions
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 $(CHECKS:%=check-%)
 
 check-lint: setup
@@ -83,11 +95,27 @@ check-cfn-lint: setup
 check-handlers: build/.functions
 	$(call check,handlers import from the artefact alone,$(BIN)/python -m checks.artefact build/functions)
 
+check-state-machines: .venv-authoring/.synced
+	$(call check,state machines and their pictures are as authored (else: make state-machines),$(AUTHOR) --check)
+
+check-asl: build/asl-validator/.installed
+	$(call check,asl-validator,node build/asl-validator/node_modules/.bin/asl-validator --json-path $(MACHINE))
+
+check-cfn-lint-asl: setup
+	$(call check,cfn-lint on the state machine,$(BIN)/python -m checks.state_machines $(MACHINE) build/state-machine.json && \
+	  $(BIN)/cfn-lint build/state-machine.json)
+
+build/asl-validator/.installed: checks/package.json checks/package-lock.json
+	@rm -rf $(@D) && mkdir -p $(@D) && cp $^ $(@D)
+	@npm ci --silent --prefix $(@D)
+	@touch $@
+
 # --- Upkeep ---------------------------------------------------------------------------------------------------------------
 
 lock: setup
 	@$(BIN)/uv lock --quiet && $(EXPORT) > functions/requirements.txt
+	@npm install --silent --prefix checks --package-lock-only --omit-lockfile-registry-resolved
 
 clean:
-	@rm -rf build .aws-sam .venv .venv-sam .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf build .aws-sam .venv .venv-authoring .venv-sam .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
