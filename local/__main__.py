@@ -16,8 +16,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=4566, help="0 takes a free port")
     parser.add_argument("--template", type=Path, default=Path("template.yaml"))
     parser.add_argument("--stack-name", default="fraud-detection")
+    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template")
     arguments = parser.parse_args()
-    serve(arguments.port, arguments.template, arguments.stack_name, _announce)
+    parameters = dict(each.split("=", 1) for each in arguments.parameter)
+    serve(arguments.port, arguments.template, arguments.stack_name, _announce, parameters)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Deploys the template through the stand-in's CloudFormation, so that any client finds the stack where it looks."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,26 @@ class Deployed:
     left_out: tuple[str, ...]
 
 
-def deploy(gateway: Gateway, path: Path, stack_name: str) -> Deployed:
-    """Create the stack from the template at path.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be deployed: the template, what the stack is called, and values of the template's parameters."""
+
+    template: Path
+    stack_name: str
+    parameters: Mapping[str, str]
+
+
+def deploy(gateway: Gateway, request: Request) -> Deployed:
+    """Create the stack.
 
     Raises: DeploymentFailed, with the reasons CloudFormation gives.
     """
+    path = request.template
     document = template.read(path)
     code = _upload_code(gateway, path.resolve().parent, template.code_directories(document))
     deployable = set(service("cloudformation.provisioners")._RESOURCE_HANDLERS)
     translated = template.translate(document, code, deployable, gateway.region)
-    return Deployed(_create(gateway, stack_name, translated.body), translated.left_out)
+    return Deployed(_create(gateway, request, translated.body), translated.left_out)
 
 
 def client(gateway: Gateway, name: Any) -> Any:
@@ -65,20 +76,21 @@ def _location(region: str) -> dict[str, Any]:
     return {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
 
 
-def _create(gateway: Gateway, stack_name: str, body: str) -> dict[str, str]:
+def _create(gateway: Gateway, request: Request, body: str) -> dict[str, str]:
     # By address: a body in the request may have 51,200 bytes, and the expanded template has more.
     s3, cloudformation = client(gateway, "s3"), client(gateway, "cloudformation")
     s3.put_object(Bucket=_ASSETS, Key="template.json", Body=body.encode())
     cloudformation.create_stack(
-        StackName=stack_name,
+        StackName=request.stack_name,
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in request.parameters.items()],
         TemplateURL=f"{gateway.url}/{_ASSETS}/template.json",
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         DisableRollback=True,
     )
-    while (stack := cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0])["StackStatus"] in _UNDERWAY:
+    while (stack := cloudformation.describe_stacks(StackName=request.stack_name)["Stacks"][0])["StackStatus"] in _UNDERWAY:
         time.sleep(_POLL_SECONDS)
     if stack["StackStatus"] != "CREATE_COMPLETE":
-        raise DeploymentFailed("\n".join(_failures(cloudformation, stack_name)) or stack["StackStatus"])
+        raise DeploymentFailed("\n".join(_failures(cloudformation, request.stack_name)) or stack["StackStatus"])
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
 
 

@@ -2,11 +2,13 @@
 
 import io
 import threading
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local import emf, queues
+from local import emf, events, queues
 from local.environments import Environments, Function, Invocation
 from local.gateway import Gateway, core, service
 from local.objects import put_object
@@ -40,11 +42,13 @@ class Functions:
     def install(self) -> None:
         stand_in = service("lambda_svc")
         self._start_queue_poller = stand_in._ensure_poller
+        self._count, stand_in._emit_lambda_metrics = stand_in._emit_lambda_metrics, _throttles(stand_in)
         stand_in._execute_function_warm = self._execute
         stand_in._poll_kinesis = self._reconcile
         stand_in._poll_dynamodb_streams = lambda: False
         stand_in._ensure_poller = self._start_pollers
         queues.install()
+        events.install()
         filters.install()
         _on_set(core("concurrency").esm_wake, self._pollers.notice)
 
@@ -64,12 +68,25 @@ class Functions:
         configuration = record.get("config") or record
         code = _code_directory(record["code_zip"])
         function = Function.from_configuration(configuration, code)
+        started = time.perf_counter()
         invocation = self._environments.invoke(function, event, request_id)
+        self._count(function.name, (time.perf_counter() - started) * 1000, invocation.failed, False)
         _publish_metrics(invocation)
         return {"body": invocation.answer, "log": invocation.log, "error": invocation.failed}
 
     def _deliver(self, bucket: str, key: str, body: str) -> None:
         put_object(self._gateway, bucket, key, body.encode())
+
+
+def _throttles(stand_in: Any) -> Callable[..., None]:
+    """The stand-in counts what comes through Invoke; we count every invocation, and leave it those that never began."""
+    count: Callable[..., None] = stand_in._emit_lambda_metrics
+
+    def count_throttle(function_name: str, duration_ms: float, error: bool, throttle: bool) -> None:
+        if throttle:
+            count(function_name, duration_ms, error, throttle)
+
+    return count_throttle
 
 
 def _publish_metrics(invocation: Invocation) -> None:

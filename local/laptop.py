@@ -5,18 +5,21 @@ import gc
 import os
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from local import pace
 from local.children import Children
+from local.cloudwatch import metrics
+from local.cloudwatch.alarms import Alarms
 from local.delivery import Delivery
-from local.deployment import deploy
+from local.deployment import Request, deploy
 from local.environments import Environments
 from local.functions import Functions
 from local.gateway import Gateway
 from local.sagemaker.service import SageMaker
+from local.state_machines import service as state_machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,16 @@ class Laptop:
         return self.url
 
 
-def serve(port: int, template: Path, stack_name: str, on_ready: Callable[[Laptop], None]) -> None:
+def serve(
+    port: int,
+    template: Path,
+    stack_name: str,
+    on_ready: Callable[[Laptop], None],
+    parameters: Mapping[str, str] | None = None,
+) -> None:
     """Serve the template's stack on 127.0.0.1 until SIGINT or SIGTERM; port 0 takes a free one.
+
+    Parameters of the template that are not given keep their defaults.
 
     Everything it writes lies in a temporary directory that is removed at the end, and no process it started stays.
 
@@ -47,7 +58,7 @@ def serve(port: int, template: Path, stack_name: str, on_ready: Callable[[Laptop
         children = Children()
         try:
             stack = _Stack(Gateway(port, _region(), Path(directory)), children, Path(directory))
-            asyncio.run(stack.serve(template, stack_name, on_ready))
+            asyncio.run(stack.serve(Request(template, stack_name, parameters or {}), on_ready))
         finally:
             children.close()
             gc.freeze()
@@ -63,27 +74,34 @@ class _Stack:
         self._functions = Functions(gateway, Environments(children, gateway.location, directory))
         self._delivery = Delivery(gateway)
         self._sagemaker = SageMaker(gateway, children, directory)
+        self._alarms = Alarms(gateway)
 
-    async def serve(self, template: Path, stack_name: str, on_ready: Callable[[Laptop], None]) -> None:
+    async def serve(self, request: Request, on_ready: Callable[[Laptop], None]) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        pace.install()
-        self._functions.install()
-        self._delivery.install()
-        self._sagemaker.install()
+        self._install()
         serving = asyncio.create_task(self._gateway.serve(stop))
-        ready = asyncio.create_task(asyncio.to_thread(self._deploy, template, stack_name, on_ready))
+        ready = asyncio.create_task(asyncio.to_thread(self._deploy, request, on_ready))
         await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
         if ready.done() and ready.exception() is not None:
             stop.set()
         await serving
+        self._alarms.stop()
         self._functions.stop()
         if ready.done():
             ready.result()
 
-    def _deploy(self, template: Path, stack_name: str, on_ready: Callable[[Laptop], None]) -> None:
-        deployed = deploy(self._gateway, template, stack_name)
+    def _install(self) -> None:
+        pace.install()
+        metrics.install()
+        state_machines.install()
+        for part in (self._functions, self._delivery, self._sagemaker, self._alarms):
+            part.install()
+
+    def _deploy(self, request: Request, on_ready: Callable[[Laptop], None]) -> None:
+        self._alarms.start()
+        deployed = deploy(self._gateway, request)
         # The stand-in is a large program: to collect it again and again would pause requests and delay the end.
         gc.freeze()
-        on_ready(Laptop(self._gateway.url, self._gateway.region, stack_name, deployed.outputs, list(deployed.left_out)))
+        on_ready(Laptop(self._gateway.url, self._gateway.region, request.stack_name, deployed.outputs, list(deployed.left_out)))

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 _FUNCTION = "AWS::Serverless::Function"
+_STATE_MACHINE = "AWS::Serverless::StateMachine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,18 @@ class Translated:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A template in YAML with CloudFormation's short forms, or in JSON."""
+    """A template in YAML with CloudFormation's short forms, or in JSON; definitions of state machines stand in it."""
     document: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    machines = [r["Properties"] for r in document["Resources"].values() if r["Type"] == _STATE_MACHINE]
+    for properties in machines:
+        if isinstance(properties.get("DefinitionUri"), str):
+            properties["Definition"] = _definition(path.parent / properties.pop("DefinitionUri"))
     return document
+
+
+def _definition(path: Path) -> dict[str, Any]:
+    definition: dict[str, Any] = (json.loads if path.suffix == ".json" else yaml.safe_load)(path.read_text())
+    return definition
 
 
 def code_directories(template: Mapping[str, Any]) -> set[str]:

@@ -1,6 +1,7 @@
 """Endpoints: their life cycle, and the variants that answer for them."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -12,6 +13,8 @@ from local.sagemaker.models import ContainerSpec, EndpointConfigs, Models
 from local.sagemaker.records import Records, now, page
 from local.sagemaker.serving import ContainerFailed, Serving
 
+_DELETING_SECONDS = 0.5
+"""On AWS it takes minutes; long enough here for those who look to see it, and that the name is not free yet."""
 Start = Callable[[ContainerSpec, Path], Serving]
 
 
@@ -87,8 +90,8 @@ class Endpoints:
 
     def delete(self, request: Document) -> Document:
         endpoint = self._settled(request["EndpointName"], "delete")
-        self._records.remove(request["EndpointName"])
-        self._retire(endpoint["_variants"])
+        self._touch(endpoint, EndpointStatus="Deleting")
+        self._in_background(self._take_down, endpoint)
         return {}
 
     def serving(self, name: str) -> list[Variant]:
@@ -104,7 +107,7 @@ class Endpoints:
 
     def _settled(self, name: str, verb: str) -> Document:
         endpoint = self._records.get(name)
-        if endpoint["EndpointStatus"] in ("Creating", "Updating"):
+        if endpoint["EndpointStatus"] in ("Creating", "Updating", "Deleting"):
             raise ApiError(f'Cannot {verb} in-progress endpoint "{endpoint["EndpointArn"]}".')
         return endpoint
 
@@ -124,6 +127,12 @@ class Endpoints:
         endpoint.pop("FailureReason", None)
         self._touch(endpoint, EndpointStatus="InService", EndpointConfigName=config)
         self._retire(replaced)
+
+    def _take_down(self, endpoint: Document) -> None:
+        retired, endpoint["_variants"] = endpoint["_variants"], []
+        self._retire(retired)
+        time.sleep(_DELETING_SECONDS)
+        self._records.remove(endpoint["EndpointName"])
 
     def _variant(self, endpoint: str, settings: Document) -> Variant:
         base = self._directory / endpoint / f"{next(self._fleets)}-{settings['VariantName']}"

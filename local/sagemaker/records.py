@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from local.sagemaker.api import ApiError, Document
 
@@ -45,14 +45,22 @@ class Records:
         return list(self._documents.values())
 
 
-def page(documents: Iterable[Document], request: Document, member: str, name: str, status: str = "") -> Document:
+def page(
+    documents: Iterable[Document],
+    request: Document,
+    member: str,
+    name: str,
+    status: str = "",
+    order: Literal["Ascending", "Descending"] = "Descending",
+) -> Document:
     """One page of a List operation, filtered and sorted as its request asks.
 
-    name is the documents' member that NameContains is about, status the one of StatusEquals.
+    name is the documents' member that NameContains is about, status the one of StatusEquals, order the operation's
+    default.
     """
     kept = [d for d in documents if _asked_for(d, request, name, status)]
     by = name if request.get("SortBy") == "Name" else "CreationTime"
-    kept.sort(key=lambda document: document[by], reverse=request.get("SortOrder", "Descending") == "Descending")
+    kept.sort(key=lambda document: document[by], reverse=request.get("SortOrder", order) == "Descending")
     start, size = _decoded(request.get("NextToken")), int(request.get("MaxResults", 10))
     following = {"NextToken": _encoded(start + size)} if start + size < len(kept) else {}
     return {member: kept[start : start + size], **following}

@@ -25,7 +25,11 @@ class Registry:
             "DescribeModelPackageGroup": lambda request: self._groups.get(_last(request["ModelPackageGroupName"])),
             "DeleteModelPackageGroup": self.delete_group,
             "ListModelPackageGroups": lambda request: page(
-                self._groups.all(), request, "ModelPackageGroupSummaryList", "ModelPackageGroupName"
+                self._groups.all(),
+                request,
+                "ModelPackageGroupSummaryList",
+                "ModelPackageGroupName",
+                order="Ascending",
             ),
             "CreateModelPackage": self.create,
             "DescribeModelPackage": lambda request: self._packages.get(request["ModelPackageName"]),
@@ -89,7 +93,7 @@ class Registry:
             for package in (self._versions_of(_last(group)) if group else self._packages.all())
             if approval in (None, package["ModelApprovalStatus"])
         ]
-        return page(found, request, "ModelPackageSummaryList", "ModelPackageName")
+        return page(found, request, "ModelPackageSummaryList", "ModelPackageName", order="Ascending")
 
     def approved_container(self, arn: str) -> dict[str, Any]:
         """The container of a package's inference specification; only an approved package may be deployed."""

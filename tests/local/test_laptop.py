@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,14 +37,18 @@ def alive(process: int) -> bool:
 
 
 @pytest.fixture
-def busy_stack() -> Running:
-    """A stack of the test's own, with a function and a training job underway."""
+def busy_stack() -> Iterator[Running]:
+    """A stack of the test's own, with a function underway."""
     running = start(STACK, "laptop-ending")
-    running.client("lambda").invoke(
-        FunctionName=running.outputs["Reader"], InvocationType="Event", Payload=json.dumps({"command": "hang"})
-    )
-    eventually(lambda: members(running.process.pid))
-    return running
+    try:
+        running.client("lambda").invoke(
+            FunctionName=running.outputs["Reader"], InvocationType="Event", Payload=json.dumps({"command": "hang"})
+        )
+        eventually(lambda: members(running.process.pid))
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.stop(signal.SIGKILL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -105,4 +110,4 @@ def test_the_applications_own_template_deploys_whole() -> None:
     assert "left out" not in running.announcement
     assert [group["ModelPackageGroupArn"] for group in groups] == [arn]
     assert (outputs["EndpointSlotA"], outputs["EndpointSlotB"]) == ("laptop-application-a", "laptop-application-b")
-    assert len(mappings) == 3
+    assert len(mappings) == 4

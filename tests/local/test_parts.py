@@ -100,6 +100,31 @@ def test_a_template_is_translated_with_its_code_in_place_and_without_what_cannot
     assert native["Outputs"]["Arn"]["Value"] == {"Fn::GetAtt": ["Function", "Arn"]}
 
 
+MACHINE = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      DefinitionUri: machines/rollout.asl.json
+      DefinitionSubstitutions: { TopicArn: !Ref Topic }
+      Role: !GetAtt Role.Arn
+"""
+
+
+def test_a_state_machines_definition_is_taken_from_beside_the_template(tmp_path: Path) -> None:
+    (tmp_path / "machines").mkdir()
+    definition = {"StartAt": "Stop", "States": {"Stop": {"Type": "Fail", "Cause": "${TopicArn}"}}}
+    (tmp_path / "machines" / "rollout.asl.json").write_text(json.dumps(definition))
+    (tmp_path / "template.yaml").write_text(MACHINE)
+    read = template.read(tmp_path / "template.yaml")
+    translated = template.translate(read, {}, {"AWS::StepFunctions::StateMachine"}, "eu-west-1")
+    machine = json.loads(translated.body)["Resources"]["Machine"]["Properties"]
+    assert json.loads("".join(machine["DefinitionString"]["Fn::Join"][1])) == definition
+    assert machine["DefinitionSubstitutions"] == {"TopicArn": {"Ref": "Topic"}}
+    assert machine["RoleArn"] == {"Fn::GetAtt": ["Role", "Arn"]}
+
+
 def test_a_copy_is_deep_whatever_it_holds() -> None:
     for value in ({"a": [{"b": b"1"}], "n": None}, {"moment": [MOMENT]}):
         copy = pace.copied(value)

@@ -250,6 +250,21 @@ def test_an_endpoint_that_is_changing_is_not_changed(lab: Lab) -> None:
     lab.settled()
 
 
+def test_an_endpoint_that_is_deleted_is_deleting_first_and_then_gone(lab: Lab) -> None:
+    lab.endpoint(lab.container())
+    lab.sagemaker.delete_endpoint(EndpointName=lab.name)
+    assert lab.sagemaker.describe_endpoint(EndpointName=lab.name)["EndpointStatus"] == "Deleting"
+    with pytest.raises(ClientError, match="not found"):
+        lab.invoke()
+    with pytest.raises(ClientError, match="in-progress"):
+        lab.sagemaker.delete_endpoint(EndpointName=lab.name)
+    with pytest.raises(ClientError, match="already existing"):
+        lab.sagemaker.create_endpoint(EndpointName=lab.name, EndpointConfigName=lab.name)
+    eventually(lambda: not lab.sagemaker.list_endpoints(NameContains=lab.name)["Endpoints"])
+    with pytest.raises(ClientError, match="Could not find endpoint"):
+        lab.sagemaker.describe_endpoint(EndpointName=lab.name)
+
+
 def test_traffic_follows_weights_and_a_target_variant_overrides_them(lab: Lab) -> None:
     two, three = f"{lab.name}-two", f"{lab.name}-three"
     for name, factor in ((two, "2"), (three, "3")):
@@ -285,11 +300,15 @@ def test_a_package_is_deployed_only_once_it_is_approved(lab: Lab) -> None:
     assert lab.invoke("1")["scores"] == [2.0]
 
 
-def test_versions_count_up_and_are_listed_newest_first(lab: Lab) -> None:
+def test_versions_count_up_and_are_listed_oldest_first_unless_asked_otherwise(lab: Lab) -> None:
     first, second = lab.package(), lab.package(ModelApprovalStatus="Approved")
     assert int(second.rpartition("/")[2]) == int(first.rpartition("/")[2]) + 1
-    listed = lab.sagemaker.list_model_packages(ModelPackageGroupName=lab.group, MaxResults=2, SortBy="CreationTime")
-    assert [package["ModelPackageArn"] for package in listed["ModelPackageSummaryList"]] == [second, first]
+    newest = lab.sagemaker.list_model_packages(
+        ModelPackageGroupName=lab.group, MaxResults=2, SortBy="CreationTime", SortOrder="Descending"
+    )
+    assert [package["ModelPackageArn"] for package in newest["ModelPackageSummaryList"]] == [second, first]
+    listed = lab.sagemaker.list_model_packages(ModelPackageGroupName=lab.group, MaxResults=100)
+    assert [package["ModelPackageArn"] for package in listed["ModelPackageSummaryList"]][-2:] == [first, second]
     approved = lab.sagemaker.list_model_packages(ModelPackageGroupName=lab.group, ModelApprovalStatus="Approved")
     assert first not in [package["ModelPackageArn"] for package in approved["ModelPackageSummaryList"]]
 
@@ -315,7 +334,9 @@ def test_an_approval_is_announced_on_the_default_bus(lab: Lab, stack: Running) -
     (message,) = eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
     event = json.loads(message["Body"])
     assert event["detail-type"] == "SageMaker Model Package State Change"
-    assert (event["resources"], event["detail"]["ModelPackageGroupName"]) == ([arn], lab.group)
+    assert (event["resources"], event["detail"]["ModelPackageArn"]) == ([arn], arn)
+    told = (event["detail"]["ModelPackageGroupName"], event["detail"]["ModelApprovalStatus"])
+    assert told == (lab.group, "Approved")
 
 
 def test_a_training_job_runs_the_script_and_uploads_what_it_wrote(lab: Lab) -> None:

@@ -190,3 +190,25 @@ def test_a_process_that_ends_is_an_exit_error_and_is_replaced(stack: Running, ou
     assert failure["errorType"] == "Runtime.ExitError"
     answer, kind = invoke(stack, outputs, "nothing")
     assert kind is None and 1500 < answer["remaining"] <= 2000
+
+
+def test_every_invocation_counts_among_the_functions_own_metrics(stack: Running, outputs: dict[str, str]) -> None:
+    """Also what no client invoked, and an asynchronous one, which the stand-in never sees fail."""
+    stack.client("events").put_events(
+        Entries=[{"Source": "laptop.tests", "DetailType": "Order", "Detail": '{"id": "x", "do": "raise"}'}]
+    )
+    dimensions = [{"Name": "FunctionName", "Value": outputs["Watcher"]}]
+
+    def errors() -> float:
+        points = stack.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName="Errors",
+            Dimensions=dimensions,
+            StartTime=datetime.now(UTC) - timedelta(minutes=5),
+            EndTime=datetime.now(UTC) + timedelta(minutes=5),
+            Period=3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return float(sum(point["Sum"] for point in points))
+
+    assert eventually(errors) >= 1

@@ -14,6 +14,8 @@ import boto3
 def handler(event: dict[str, Any], context: Any) -> Any:
     if "command" in event:
         return _direct(event["command"], context)
+    if "detail" in event:
+        event = {"Records": [{"messageId": event["id"], "body": json.dumps(event["detail"])}]}
     orders = list(_orders(event))
     _note([order["id"] for _, order in orders])
     _perform({order["do"] for _, order in orders})
@@ -48,6 +50,10 @@ def _direct(command: str, context: Any) -> Any:
         sys.stdout.write(json.dumps(_METRIC) + "\n")
     if command == "exit":
         os._exit(3)
+    if command == "text":
+        return "5"
+    if command == "much":
+        return "x" * 262_144
     _perform({command})
     return {"name": os.environ["NAME"], "remaining": context.get_remaining_time_in_millis(), "pid": os.getpid()}
 
