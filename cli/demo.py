@@ -150,9 +150,10 @@ def first_model(target: Target, past: "Simulation", *, is_new: bool) -> "Dataset
     )
     if is_new:
         backfill.backfill(target, dataset)
+    before = deploy.last_rollout(target)
     with console.stderr().status("Deploying") as spinner:
         package = deploy.enlist(deploy.registry(target), OUT, approve=True)
-        deploy.roll_out(target, package, spinner.update, by_event=True, every=LOOK_EVERY)
+        deploy.roll_out(target, package, spinner.update, before, by_event=True, every=LOOK_EVERY)
     console.say(f"[bold]In service[/] {package}")
     return dataset
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from cli.errors import CommandError
 from cli.laptop_process import laptop
 from cli.producer import Pace, Producer
 from cli.status import served
-from cli.target import Target
+from cli.target import Target, running_laptop
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -32,17 +31,19 @@ PLAN: Mapping[str, Any] = {
     "look_seconds": 1,
     "deadline_seconds": 240,
     "deploy_seconds": 120,
-    "gates": {"transactions": 300, "latency_p99_ms": 500, "latency_ratio": 10},
+    "gates": {"transactions": 300, "latency_p99_ms": 300, "latency_ratio": 15},
 }
 """Short bakes, and limits for a machine that does everything at once."""
-TRANSACTIONS = 20_000
-"""Simulated to stream; when they are used up they come again under other ids."""
-RATE = 120.0
+TRANSACTIONS = 45_000
+"""Simulated to stream: five minutes of them."""
+RATE = 150.0
 """Transactions a second meanwhile; far below what the stack decides at full speed."""
 LONGEST_STOP = 20.0
 LOOK_EVERY = 0.5
-LONGEST = 900.0
-"""Seconds that traffic flows at most."""
+LONGEST_ALARM = 150
+"""Seconds until an alarm has recovered; it looks back a minute."""
+FLOWING = 15.0
+"""Seconds of traffic before the first rollout, whose preflight asks how much there is."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,17 @@ def play(template: Path, seed: int, as_json: bool) -> None:
     """Run it. Raises: CommandError when anything is lost, or a challenger is not treated as it deserves."""
     began = time.monotonic()
     demo.end_in_good_order()
+    if running_laptop() is not None:
+        raise CommandError("A stack runs here already, with a plan of its own: end it, and run this again.")
     with laptop(template, {"RolloutPlan": json.dumps(PLAN)}) as target:
         console.say(f"[bold]Stack[/] {target.stack_name} at {target.endpoint_url}")
-        if outcomes.decided(target):
-            raise CommandError("The stack that runs here has decided already: end it, and run this again.")
         past, future = demo.draw(TRANSACTIONS, seed)
         dataset = demo.first_model(target, past, is_new=True)
         with console.working("Making challengers"):
             challengers = demo_challengers.challengers(dataset, demo.OUT)
         with traffic(target, future.transactions) as sent:
+            with console.working("Letting payments flow"):
+                time.sleep(FLOWING)
             played = [_play(target, each) for each in challengers]
         outcomes.wait_until_settled(target, sent())
         decided = outcomes.decided(target)
@@ -94,14 +97,15 @@ def play(template: Path, seed: int, as_json: bool) -> None:
 
 def _play(target: Target, challenger: Challenger) -> Played:
     """Register and approve it; the approval starts its rollout, which is followed to its end."""
-    began, since = time.monotonic(), time.time() - deploy.SKEW
+    began, last = time.monotonic(), deploy.last_rollout(target)
     champion = _champion(target)
     before = _endpoint(target, champion)
+    _wait_until_quiet(target)
     package = deploy.registry(target).register(challenger.archive, approved=True)
     console.say(f"\n[bold]A challenger that {challenger.title}[/] ({'/'.join(package.split('/')[-2:])})")
-    rollout = deploy.begun(target, package, since, deploy.BEGINS_WITHIN, LOOK_EVERY)
+    rollout = deploy.begun(target, package, last, deploy.BEGINS_WITHIN, LOOK_EVERY)
     if rollout is None:
-        raise CommandError(f"The approval of {package} started no rollout.")
+        raise CommandError(f"The approval of {package} started no rollout: {deploy.last_word(target)}")
     told = 0
     for seen in rollout_record.looks(target, rollout.rollout_id, LOOK_EVERY):
         rollout = seen.rollout
@@ -110,6 +114,17 @@ def _play(target: Target, challenger: Challenger) -> Played:
         told = len(rollout.events)
     kept = rollout.stage == "promoted" or _endpoint(target, champion) == before
     return Played(challenger, rollout, time.monotonic() - began, kept)
+
+
+def _wait_until_quiet(target: Target) -> None:
+    """Wait until no alarm of a slot is in ALARM any more: a rollout would be refused. Raises: CommandError."""
+    cloudwatch, prefix = target.client("cloudwatch"), f"{target.stack_name}-slot-"
+    with console.working("Waiting until the alarms are quiet"):
+        for _ in range(LONGEST_ALARM):
+            time.sleep(1)
+            if not cloudwatch.describe_alarms(AlarmNamePrefix=prefix, StateValue="ALARM")["MetricAlarms"]:
+                return
+    raise CommandError("An alarm of a slot stays in ALARM: see `fraud status`.")
 
 
 def _champion(target: Target) -> str:
@@ -128,13 +143,15 @@ def _endpoint(target: Target, slot: str) -> tuple[Any, ...]:
 @contextmanager
 def traffic(target: Target, rows: "Table") -> Iterator[Callable[[], int]]:
     """Payments at a steady rate while the block runs; gives what tells how many were put."""
+    from model.simulator import transaction_events
+
     stop, sent, failures = threading.Event(), [0], []
 
     def count(records: int) -> None:
         sent[0] += records
 
     def flow() -> None:
-        events = takewhile(lambda _: not stop.is_set(), _payments(rows))
+        events = takewhile(lambda _: not stop.is_set(), transaction_events(rows))
         # Small requests: the producer looks a few of them ahead, and what it has seen it sends.
         producer = Producer(
             sinks.stream_sink(target), replace(sinks.STREAM_LIMITS, records=25), Pace(RATE), on_sent=count
@@ -153,17 +170,6 @@ def traffic(target: Target, rows: "Table") -> Iterator[Callable[[], int]]:
         thread.join(LONGEST_STOP)
     if failures:
         raise failures[0]
-
-
-def _payments(rows: "Table") -> Iterator[dict[str, object]]:
-    """Transactions as they happen now; in the next round under other ids."""
-    from model.simulator import transaction_events
-
-    rounds = int(LONGEST * RATE / len(rows)) + 1
-    for number in range(rounds):
-        for event in transaction_events(rows):
-            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            yield {**event, "transaction_id": f"{event['transaction_id']}-{number}", "occurred_at": now}
 
 
 def tell(played: list[Played], sent: int, decided: int, seconds: float, as_json: bool) -> None:

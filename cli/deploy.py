@@ -35,18 +35,17 @@ Approve = Annotated[bool, typer.Option("--approve", help="Approve it yourself, w
 BEGINS_WITHIN = 30.0
 """Seconds in which the approval of a package starts its rollout; then this command does."""
 LOOK_EVERY = 1.0
-SKEW = 60.0
-"""Seconds that this machine's clock may be ahead of the record's."""
 
 
 @addressed
 def deploy_model(target: Target, model: Model, approve: Approve = False, as_json: AsJson = False) -> None:
     """Register a model package and, once approved, roll it out."""
+    before = last_rollout(target)
     with console.stderr().status("Registering") as spinner:
         package = model if model.startswith("arn:") else enlist(registry(target), Path(model), approve)
         served = approve or model.startswith("arn:")
         if served:
-            roll_out(target, package, spinner.update, by_event=approve)
+            roll_out(target, package, spinner.update, before, by_event=approve)
     tell(package, served, as_json)
 
 
@@ -72,21 +71,28 @@ def enlist(packages: "Packages", directory: Path, approve: bool) -> str:
 
 
 def roll_out(
-    target: Target, package: str, progress: Callable[[str], None], *, by_event: bool, every: float = LOOK_EVERY
+    target: Target,
+    package: str,
+    progress: Callable[[str], None],
+    before: str | None,
+    *,
+    by_event: bool,
+    every: float = LOOK_EVERY,
 ) -> "Rollout":
     """Follow the rollout of a package to its end; what its approval did not start is started here.
 
+    `before` is the id of the last rollout before the package was approved.
+
     Raises: CommandError when it is not promoted, with the reason.
     """
-    began = time.time() - SKEW
     if serves(target, package):
         raise CommandError(f"{package} serves as champion already.")
-    rollout = begun(target, package, began, BEGINS_WITHIN if by_event else 0.0, every)
+    rollout = begun(target, package, before, BEGINS_WITHIN if by_event else 0.0, every)
     if rollout is None:
         start(target, package)
-        rollout = begun(target, package, began, BEGINS_WITHIN, every)
+        rollout = begun(target, package, before, BEGINS_WITHIN, every)
     if rollout is None:
-        raise CommandError(f"The rollout of {package} did not begin: see the executions of the rollout machine.")
+        raise CommandError(f"The rollout of {package} did not begin: {last_word(target)}")
     for seen in rollout_record.looks(target, rollout.rollout_id, every):
         rollout = seen.rollout
         progress(rollout.events[-1].sentence if rollout.events else rollout.stage)
@@ -101,15 +107,21 @@ def serves(target: Target, package: str) -> bool:
     from cli.status import served
 
     routing = tables.get(target, "RolloutTableName", {"pk": "routing", "sk": "routing"})
-    return served(routing)["model_package"] == package
+    return bool(served(routing)["model_package"] == package)
 
 
-def begun(target: Target, package: str, since: float, within: float, every: float) -> "Rollout | None":
-    """The record of the package's rollout, as soon as there is one; None if there is none in time."""
+def last_rollout(target: Target) -> str | None:
+    """Id of the rollout under way, or of the last one."""
+    rollout = rollout_record.current(target)
+    return rollout.rollout_id if rollout else None
+
+
+def begun(target: Target, package: str, before: str | None, within: float, every: float) -> "Rollout | None":
+    """The record of the package's rollout after `before`, as soon as there is one; None if there is none in time."""
     deadline = time.monotonic() + within
     while True:
         rollout = rollout_record.current(target)
-        if rollout is not None and rollout.candidate.model_package == package and rollout.started_at >= since:
+        if rollout and rollout.rollout_id != before and rollout.candidate.model_package == package:
             return rollout
         if time.monotonic() >= deadline:
             return None
@@ -122,6 +134,16 @@ def start(target: Target, package: str) -> None:
     target.client("stepfunctions").start_execution(
         stateMachineArn=target.output("RolloutMachineArn"), input=json.dumps(given)
     )
+
+
+def last_word(target: Target) -> str:
+    """What the newest execution of the machine came to, in its own words."""
+    client, machine = target.client("stepfunctions"), target.output("RolloutMachineArn")
+    for each in client.list_executions(stateMachineArn=machine, maxResults=1)["executions"]:
+        answer = client.describe_execution(executionArn=each["executionArn"])
+        told = json.loads(answer.get("output") or "{}").get("answer", {}).get("sentence")
+        return str(answer.get("cause") or told or f"execution {each['name']} is {each['status'].lower()}")
+    return "nothing started the machine"
 
 
 def tell(package: str, served: bool, as_json: bool) -> None:

@@ -430,14 +430,15 @@ def reject(target: Target, reason: Reason, as_json: AsJson = False) -> None:
 @addressed
 def pause(target: Target, reason: Reason = "", as_json: AsJson = False) -> None:
     """Let the rollout stay where it is."""
-    steer(target, {"task": "pause", "reason": reason}, as_json)
+    meant = rollout_record.under_way(target)
+    steer(target, {"task": "pause", "reason": reason, "rollout_id": meant.rollout_id}, as_json)
 
 
 @rooms.command(epilog=RESUME)
 @addressed
 def resume(target: Target, as_json: AsJson = False) -> None:
     """Let a paused rollout go on."""
-    steer(target, {"task": "resume"}, as_json)
+    steer(target, {"task": "resume", "rollout_id": rollout_record.under_way(target).rollout_id}, as_json)
 
 
 def asked(target: Target) -> str:
@@ -487,7 +488,8 @@ def abort(target: Target, reason: Reason, yes: Yes = False, as_json: AsJson = Fa
     rollout = rollout_record.under_way(target)
     if not yes and not typer.confirm(f"Roll version {rollout.candidate.version} back?", err=True):
         raise CommandError("Nothing was changed: the rollout goes on.")
-    answer = invoke(target, "AbortRolloutFunctionName", {"by": caller(target), "reason": reason})
+    request = {"by": caller(target), "reason": reason, "rollout_id": rollout.rollout_id}
+    answer = invoke(target, "AbortRolloutFunctionName", request)
     if not as_json:
         say(answer["sentence"])
     last = await_verdict(target, rollout.rollout_id)

@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fraud import rollout_bootstrap, rollout_task
+from fraud.errors import RolloutRefused
 from fraud.rollout_task import Answer
 from fraud.services.steering import Steering
 
@@ -27,14 +28,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _answer(steering: Steering, event: dict[str, Any]) -> Answer:
     by, request, reason, rollout = (str(event.get(n) or "") for n in ("by", "request_id", "reason", "rollout_id"))
-    match event["task"]:
-        case "ask":
-            return steering.ask(rollout_task.task(event))
-        case "approve":
-            return steering.approve(by, request)
-        case "reject":
-            return steering.reject(by, request, reason)
-        case "pause":
-            return steering.pause(by, reason, rollout)
-        case _:
-            return steering.resume(by, rollout)
+    words = {
+        "ask": lambda: steering.ask(rollout_task.task(event)),
+        "approve": lambda: steering.approve(by, request),
+        "reject": lambda: steering.reject(by, request, reason),
+        "pause": lambda: steering.pause(by, reason, rollout),
+        "resume": lambda: steering.resume(by, rollout),
+    }
+    if event["task"] not in words:
+        raise RolloutRefused(f"There is no task {event['task']}.")
+    return words[event["task"]]()

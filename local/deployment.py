@@ -87,11 +87,16 @@ def _create(gateway: Gateway, request: Request, body: str) -> dict[str, str]:
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         DisableRollback=True,
     )
-    while (stack := cloudformation.describe_stacks(StackName=request.stack_name)["Stacks"][0])["StackStatus"] in _UNDERWAY:
+    while (stack := _described(cloudformation, request.stack_name))["StackStatus"] in _UNDERWAY:
         time.sleep(_POLL_SECONDS)
     if stack["StackStatus"] != "CREATE_COMPLETE":
         raise DeploymentFailed("\n".join(_failures(cloudformation, request.stack_name)) or stack["StackStatus"])
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
+
+
+def _described(cloudformation: Any, stack_name: str) -> dict[str, Any]:
+    stack: dict[str, Any] = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+    return stack
 
 
 _UNDERWAY = {"CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"}

@@ -104,4 +104,5 @@ class _Stack:
         deployed = deploy(self._gateway, request)
         # The stand-in is a large program: to collect it again and again would pause requests and delay the end.
         gc.freeze()
-        on_ready(Laptop(self._gateway.url, self._gateway.region, request.stack_name, deployed.outputs, list(deployed.left_out)))
+        url, region = self._gateway.url, self._gateway.region
+        on_ready(Laptop(url, region, request.stack_name, deployed.outputs, list(deployed.left_out)))

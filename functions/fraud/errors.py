@@ -15,7 +15,6 @@
         ├── InvalidPackage       a model package that cannot be served
         ├── DeploymentFailed     a model that could not be put in service
         ├── UnknownStateVersion  an entity that other code wrote
-        ├── RoutingConflict      another writer moved the routing item first
         ├── InvalidPlan          a rollout plan that cannot be followed
         ├── RolloutRefused       a rollout, or an answer to its question, that may not be
         ├── RolloutStopped       the rollout was told to roll back
@@ -99,10 +98,6 @@ class UnknownStateVersion(Permanent):
 
     def __init__(self, found: int, understood: int) -> None:
         super().__init__(f"the state has version {found}, this code understands version {understood} only")
-
-
-class RoutingConflict(Permanent):
-    """Another writer moved the routing item first."""
 
 
 class InvalidPlan(Permanent):

@@ -1,18 +1,21 @@
 """The parts of `fraud demo` that can be shown without running it."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from cli import demo, demo_report
-from cli.backfill import backfill
+from cli import backfill, demo, demo_report, demo_rollout, deploy, training
 from cli.errors import CommandError
+from cli.main import app
 from cli.summary import Fraud, Percentiles, Summary
 from cli.target import Target
-from fraud.aws import entity_items
+from fraud.aws import entity_items, routing_items
 from model import dataset
 from model.simulator import label_events
 from tests.cli.conftest import messages_of
+from tests.fakes import samples
 
 SUMMARY = Summary(
     sent=100,
@@ -58,10 +61,55 @@ def test_backfill_writes_states_that_the_functions_read(stack: Target) -> None:
     past, _ = demo.draw(2000, 7)
     small = past.transactions.slice(0, 50)
     states = dataset.assemble(small, past.labels.slice(0, 0), datetime.now(UTC))
-    backfill(stack, states)
+    backfill.backfill(stack, states)
     key, expected = next((f"card#{token}", state) for token, state in states.cards.items())
     item = stack.client("dynamodb").get_item(TableName="EntityTable", Key={"entity": {"S": key}})["Item"]
     assert entity_items.decode(item, datetime.now(UTC).timestamp()).state == expected
+
+
+def test_prepare_stack_with_a_model_keeps_it(stack: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "first_model", lambda *_, **__: pytest.fail("it trains another model"))
+    item = routing_items.encode(samples.routing())
+    stack.client("dynamodb").put_item(TableName="RolloutTable", Item=item)
+    past, _ = demo.draw(2000, 7)
+    assert demo.prepare(stack, past, is_new=False) is None
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_first_model_is_approved_and_rolled_out_by_the_event_of_that(
+    stack: Target, monkeypatch: pytest.MonkeyPatch, is_new: bool
+) -> None:
+    done: list[tuple[object, ...]] = []
+    monkeypatch.setattr(training, "fit", lambda learned, out: {"average_precision": 0.5})
+    monkeypatch.setattr(backfill, "backfill", lambda target, learned: done.append(("backfilled",)))
+    monkeypatch.setattr(deploy, "registry", lambda target: "the registry")
+
+    def enlist(at: object, out: Path, approve: bool) -> str:
+        done.append((at, out, approve))
+        return "the package"
+
+    monkeypatch.setattr(deploy, "enlist", enlist)
+    monkeypatch.setattr(
+        deploy,
+        "roll_out",
+        lambda target, package, progress, *, by_event, every: done.append((package, by_event, every < 1)),
+    )
+    past, _ = demo.draw(2000, 7)
+    learned = demo.first_model(stack, past, is_new=is_new)
+    assert learned.transaction_ids == past.transactions["transaction_id"].to_pylist()
+    rolled_out = [("the registry", demo.OUT, True), ("the package", True, True)]
+    assert done == ([("backfilled",)] if is_new else []) + rolled_out
+
+
+def test_demo_without_a_word_plays_the_whole_and_with_rollout_that_only(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[tuple[object, ...]] = []
+    monkeypatch.setattr(demo, "run", lambda *given: played.append(given))
+    monkeypatch.setattr(demo_rollout, "play", lambda *given: played.append(given))
+    runner.invoke(app, ["demo", "--transactions", "5000", "--json"], catch_exceptions=False)
+    runner.invoke(app, ["demo", "rollout", "--seed", "9"], catch_exceptions=False)
+    assert played == [(5000, Path("template.yaml"), 7, True), (Path("template.yaml"), 9, False)]
 
 
 def test_report_shows_each_number_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,11 +3,14 @@
 import json
 from typing import Any
 
+import msgspec
+import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
 from cli.status import served, tally
 from cli.target import Target
+from tests.cli.test_rollout_screen import CANARY
 
 ROUTING = {
     "pk": "routing",
@@ -73,3 +76,20 @@ def test_status_for_people_points_at_the_replay(stack: Target, runner: CliRunner
     result = runner.invoke(app, ["status"])
     assert result.exit_code == 0
     assert "fraud replay-quarantine" in result.stdout and "rolling_out" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("released", "told", "line"),
+    [
+        (False, {"stage": "canary", "share": 0.05, "version": 7}, "version 7, canary, 5.00% of the cards"),
+        (True, None, "rollout –"),
+    ],
+)
+def test_status_tells_of_a_rollout_only_while_it_is_under_way(
+    stack: Target, runner: CliRunner, released: bool, told: dict[str, Any] | None, line: str
+) -> None:
+    document = msgspec.json.encode(msgspec.structs.replace(CANARY, released=released)).decode()
+    item = {"pk": "rollout", "sk": "current", "document": document}
+    stack.session.resource("dynamodb").Table("RolloutTable").put_item(Item=item)
+    assert json.loads(runner.invoke(app, ["status", "--json"]).stdout)["rollout"] == told
+    assert line in " ".join(runner.invoke(app, ["status"]).stdout.split())

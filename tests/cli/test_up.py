@@ -37,7 +37,8 @@ def test_up_is_found_by_other_commands_while_it_serves_and_forgotten_after(
 ) -> None:
     found: list[Target] = []
 
-    def serve(*, on_ready: Any, **_: Any) -> None:
+    def serve(port: int, template: Path, stack: str, on_ready: Any, parameters: dict[str, str]) -> None:
+        assert (port, template, stack, parameters) == (4566, Path("template.yaml"), "fraud-detection", {})
         on_ready(Ready())
         found.append(resolve())
 
@@ -48,6 +49,26 @@ def test_up_is_found_by_other_commands_while_it_serves_and_forgotten_after(
     assert "Not on this machine: Board" in result.stderr
     assert found == [Target("fraud-detection", "http://127.0.0.1:4566", "eu-west-1")]
     assert not LOCAL_FILE.exists()
+
+
+def test_up_parameters_reach_the_template(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[dict[str, str]] = []
+    monkeypatch.setattr(laptop, "serve", lambda *given: served.append(given[-1]))
+    plan = 'RolloutPlan={"bake_seconds": 30, "gates": {"transactions": 1}}'
+    result = runner.invoke(app, ["up", "--parameter", plan, "--parameter", "Empty="], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert served == [{"RolloutPlan": '{"bake_seconds": 30, "gates": {"transactions": 1}}', "Empty": ""}]
+
+
+@pytest.mark.parametrize("given", ["RolloutPlan", "={}", ""])
+def test_up_parameter_that_is_no_pair_is_refused(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    served: list[Any] = []
+    monkeypatch.setattr(laptop, "serve", lambda *all_of_it: served.append(all_of_it))
+    result = runner.invoke(app, ["up", "--parameter", given])
+    assert (result.exit_code, served) == (2, [])
+    assert "is not NAME=VALUE" in result.stderr
 
 
 def test_up_without_a_template_says_where_to_run_it(runner: CliRunner) -> None:
@@ -64,7 +85,7 @@ def test_up_beside_a_running_one_is_refused_and_leaves_its_note(runner: CliRunne
 
 
 def test_up_on_a_taken_port_is_one_line(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
-    def serve(**_: Any) -> None:
+    def serve(*_: Any) -> None:
         raise OSError(errno.EADDRINUSE, "address already in use")
 
     monkeypatch.setattr(laptop, "serve", serve)
@@ -84,6 +105,48 @@ def test_note_of_another_process_is_left_alone() -> None:
 def test_laptop_that_cannot_start_is_explained_and_ended() -> None:
     with pytest.raises(CommandError, match=r"did not start.*No template at none"), laptop_process.laptop(Path("none")):
         pass
+
+
+class FakeProcess:
+    """A `fraud up` that is ready at once, and remembers how it was started and ended."""
+
+    pid = 4711
+
+    def __init__(self, command: list[str], **_: Any) -> None:
+        self.command, self.ended = command, False
+        place = {"endpoint_url": "http://127.0.0.1:1", "region": "eu-west-1", "stack_name": "here", "pid": self.pid}
+        LOCAL_FILE.write_text(json.dumps(place))
+
+    def poll(self) -> None:
+        return None
+
+    def terminate(self) -> None:
+        self.ended = True
+
+    def wait(self, timeout: float) -> int:
+        return 0
+
+
+def test_laptop_is_started_with_its_parameters_and_ended_with_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[FakeProcess] = []
+
+    def start(command: list[str], **options: Any) -> FakeProcess:
+        assert options["start_new_session"]
+        started.append(FakeProcess(command))
+        return started[0]
+
+    running = iter([None])
+    monkeypatch.setattr("subprocess.Popen", start)
+    monkeypatch.setattr(laptop_process, "running_laptop", lambda: next(running, {"pid": FakeProcess.pid}))
+    monkeypatch.setattr(laptop_process, "resolve", lambda: Target("here"))
+    with laptop_process.laptop(Path("t.yaml"), {"RolloutPlan": '{"a": 1}', "Other": "x"}) as target:
+        [process] = started
+        assert (target, process.ended) == (Target("here"), False)
+    assert process.command[1:] == [
+        "-m", "cli.main", "up", "--port", "0", "--template", "t.yaml",
+        "--parameter", 'RolloutPlan={"a": 1}', "--parameter", "Other=x",
+    ]  # fmt: skip
+    assert process.ended
 
 
 def test_laptop_that_runs_already_is_used_and_left_running() -> None:

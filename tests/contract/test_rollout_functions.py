@@ -8,7 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sagemakerruntime.models import sagemakerruntime_backends
 
 from fraud import rollout_bootstrap
@@ -25,7 +24,7 @@ from tests.fakes.aws import BUCKET, ROLLOUTS, client
 from tests.fakes.functions import ENVIRONMENT, Functions, golden
 from tests.fakes.rollouts import EXECUTION
 
-REGION = "eu-central-1"
+ACCOUNT, REGION = "123456789012", "eu-central-1"
 FIELDS = {"next", "sentence", "wait_seconds", "step", "model_package_arn"}
 SMOKE = [0.02, 0.97]
 
@@ -41,7 +40,7 @@ def stack(functions: Functions, monkeypatch: pytest.MonkeyPatch) -> Functions:
     client("sns").subscribe(
         TopicArn=ENVIRONMENT["ALARM_TOPIC"],
         Protocol="sqs",
-        Endpoint=f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:people",
+        Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:people",
     )
     return functions
 
@@ -54,7 +53,7 @@ def enlist(**parts: Any) -> str:
 def scores(*answers: list[float]) -> None:
     """What endpoints answer next."""
     bodies = [json.dumps({"scores": each, "reasons": [[] for _ in each]}) for each in answers]
-    queue = sagemakerruntime_backends[DEFAULT_ACCOUNT_ID][REGION].results_queue
+    queue = sagemakerruntime_backends[ACCOUNT][REGION].results_queue
     queue.extend((body, "application/json", "primary", "") for body in bodies)
 
 
@@ -206,9 +205,7 @@ def test_shift_traffic_answers_each_of_its_tasks(stack: Functions, task: str, wo
     ("function", "task"),
     [("deploy_challenger", "bring_up"), ("shift_traffic", "shift"), ("judge_rollout", "judge")],
 )
-def test_functions_of_an_execution_without_the_lock_are_superseded(
-    stack: Functions, function: str, task: str
-) -> None:
+def test_functions_of_an_execution_without_the_lock_are_superseded(stack: Functions, function: str, task: str) -> None:
     under_way(stack)
     assert run(stack, function, task, execution=f"{EXECUTION}-of-another")["next"] == "superseded"
 

@@ -62,8 +62,24 @@ def test_per_second_without_metrics_is_zero(client: Any) -> None:
 
 def test_per_second_all_slots_are_added(client: Any) -> None:
     for decisions, slot in ((900, "a"), (1800, "b"), (3600, "none")):
-        publish(client, decisions, MINUTE - 300, slot)
+        publish(client, decisions, MINUTE - WINDOW, slot)
     assert adapter(client).per_second() == 7
+
+
+def test_per_second_traffic_that_began_lately_is_taken_from_its_beginning(client: Any) -> None:
+    publish(client, 600, MINUTE - 120)
+    publish(client, 600, MINUTE - 60)
+    assert adapter(client).per_second() == 10
+
+
+def test_per_second_traffic_that_pauses_is_not_taken_for_more(client: Any) -> None:
+    publish(client, 600, MINUTE - 300)
+    assert adapter(client).per_second() == 2
+
+
+def test_per_second_traffic_of_the_minute_under_way_alone_is_a_first_impression(client: Any) -> None:
+    publish(client, 400, MINUTE)
+    assert adapter(client).per_second() == 400 / (NOW - MINUTE)
 
 
 def test_per_second_only_the_last_15_full_minutes_count(client: Any) -> None:

@@ -6,7 +6,7 @@ few milliseconds, so that every moment of it can be tried.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,8 @@ from tests.fakes.rollouts import EXECUTION
 from tests.fakes.samples import NOW
 from tests.fakes.world import MemoryStores, Stores
 
-QUICK: Mapping[str, Any] = PLAN | {
+QUICK: Mapping[str, Any] = {
+    **PLAN,
     "steps_bps": [5_000],
     "shadow_seconds": 2,
     "bake_seconds": 2,
@@ -157,8 +158,8 @@ class Machine:
 
     @property
     def word(self) -> str:
-        """Of the last answer."""
-        return str(self.answer["next"])
+        """Of the last answer; empty before the first."""
+        return str(self.answer.get("next", ""))
 
     @property
     def token(self) -> str:
@@ -173,6 +174,14 @@ class Machine:
             self.step()
         raise AssertionError(f"{task} is not reached: {self.played}")
 
+    def reach_look(self, stage: Stage) -> Machine:
+        """Play until the first look at a stage comes next."""
+        for _ in range(MOST_TASKS):
+            if self.next == "judge" and self.world.record.stage is stage:
+                return self
+            self.step()
+        raise AssertionError(f"{stage} is not reached: {self.played}")
+
     def finish(self) -> Machine:
         """Play to the end."""
         for _ in range(MOST_TASKS):
@@ -185,7 +194,7 @@ class Machine:
         """Wait, if the machine does, and do the next task; the word of its answer."""
         task = self.next
         assert task is not None, "it is over"
-        if task == "judge" or (self.answer and self.word == "wait"):
+        if task == "judge" or self.word == "wait":
             self.world.pass_by(self.answer["wait_seconds"])
         self.answer = self._heard() if task == ANSWER else self._tried(task)
         self.played.append((task, self.word))
@@ -224,3 +233,29 @@ class Machine:
             self.world.callbacks.waiting.remove(self.token)
             return {"next": "failed", "sentence": "Nobody answered in time."}
         return {"next": "failed", "sentence": "It was interrupted."}
+
+
+def abandon(world: RolloutWorld) -> RolloutWorld:
+    """Let the execution `first` shift half of the cards, and be silent beyond its lease."""
+    traffic = world.per_second
+    machine = Machine(world).reach("bring_up")
+    world.per_second = 0
+    machine.reach("judge")
+    world.clock.now = world.record.lease_until + 1
+    world.per_second = traffic
+    return world
+
+
+def calls(world: RolloutWorld, machine: Machine) -> list[tuple[str, int]]:
+    """Calls of a machine's next task, and which of their name they are."""
+    world.faults.calls.clear()
+    machine.step()
+    made = world.faults.calls
+    return [(name, made[: place + 1].count(name)) for place, name in enumerate(made)]
+
+
+def every_task(world: RolloutWorld, machine: Machine) -> Iterator[str]:
+    """Play to the end; names every task that comes next."""
+    while machine.next is not None:
+        yield machine.next
+        machine.step()

@@ -44,12 +44,14 @@ class Running:
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
 
 
-def start(template: Path, stack_name: str) -> Running:
+def start(template: Path, stack_name: str, **parameters: str) -> Running:
     # Compiled once and kept: the stand-in is large, and every start would compile it anew.
     unwanted = ("AWS_", "PYTHONDONTWRITEBYTECODE")
     variables = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    command = [sys.executable, "-m", "local", "--port", "0", "--template", str(template), "--stack-name", stack_name]
+    command += [f"--parameter={name}={value}" for name, value in parameters.items()]
     process = subprocess.Popen(
-        [sys.executable, "-m", "local", "--port", "0", "--template", str(template), "--stack-name", stack_name],
+        command,
         cwd=ROOT,
         env=variables,
         stdout=subprocess.PIPE,

@@ -232,7 +232,7 @@ def test_who_is_asked_gets_the_question_its_step_and_the_token() -> None:
     ("token", "why"),
     [
         (answer("roll_back", sentence="Rejected by a person."), "Rejected by a person."),
-        (Refusal("RolloutStopped", "An alarm fired."), "RolloutStopped: An alarm fired."),
+        (Refusal("RolloutStopped", "An alarm fired."), '{"Error":"RolloutStopped","Cause":"An alarm fired."}'),
         (None, "Nobody approved it within the time that the plan allows."),
     ],
 )

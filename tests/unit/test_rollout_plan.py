@@ -112,7 +112,7 @@ def test_parse_bounds_are_where_they_are_said_to_be(asked: dict[str, Any], accep
             parse(asked)
 
 
-@pytest.mark.parametrize(("look_seconds", "accepted"), [(6, False), (7, True)])
+@pytest.mark.parametrize(("look_seconds", "accepted"), [(9, False), (10, True)])
 def test_parse_more_looks_than_a_history_holds_are_refused(look_seconds: int, accepted: bool) -> None:
     asked = {"steps_bps": [1], "shadow_seconds": 0, "deadline_seconds": 10_000, "look_seconds": look_seconds}
     assert (2 * 10_000 // look_seconds <= MOST_LOOKS) is accepted
@@ -145,7 +145,7 @@ def test_parse_what_a_plan_says_of_itself_is_the_plan(
     steps: list[int], seconds: int, rate: float, advisory: list[str]
 ) -> None:
     gates = {"block_rate": rate, "advisory": advisory}
-    plan = parse({"steps_bps": steps, "shadow_seconds": seconds, "gates": gates})
+    plan = parse({"steps_bps": steps, "shadow_seconds": seconds, "look_seconds": 120, "gates": gates})
     assert parse(msgspec.to_builtins(plan)) == plan
     assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
     assert len(plan.shares) == len(steps) + 1 and plan.shares[-1] == 10_000

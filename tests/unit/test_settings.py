@@ -1,10 +1,23 @@
 """Settings are complete and well-formed, or the cold start fails and says which is not."""
 
+from dataclasses import asdict, fields
+
 import pytest
 
 from fraud import settings
 from fraud.errors import InvalidSettings
-from fraud.settings import LabellingSettings, ProjectionSettings, ScoringSettings
+from fraud.settings import (
+    AbortSettings,
+    DeploySettings,
+    JudgeSettings,
+    LabellingSettings,
+    PrepareSettings,
+    ProjectionSettings,
+    ScoringSettings,
+    ShadowSettings,
+    SteerSettings,
+    TrafficSettings,
+)
 from tests.fakes.functions import ENVIRONMENT
 
 
@@ -26,3 +39,18 @@ def test_from_env_missing_variable_is_named(name: str, value: str | None) -> Non
 def test_from_env_retention_that_is_no_number_of_days_is_refused(value: str) -> None:
     with pytest.raises(InvalidSettings, match="ENTITY_RETENTION_DAYS"):
         settings.from_env(ScoringSettings, ENVIRONMENT | {"ENTITY_RETENTION_DAYS": value})
+
+
+ROLLOUT_KINDS = (
+    AbortSettings, DeploySettings, JudgeSettings, PrepareSettings, ShadowSettings, SteerSettings, TrafficSettings,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ROLLOUT_KINDS)
+def test_from_env_every_field_is_the_variable_of_its_name_and_needed(kind: type[DeploySettings]) -> None:
+    names = [field.name for field in fields(kind)]
+    env = {name.upper(): f"the {name}" for name in names}
+    assert asdict(settings.from_env(kind, env)) == {name: f"the {name}" for name in names}
+    for name in names:
+        with pytest.raises(InvalidSettings, match=f"{name.upper()} is missing or empty"):
+            settings.from_env(kind, env | {name.upper(): ""})

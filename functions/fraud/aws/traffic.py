@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ SERVICE = "score_transactions"
 PERIOD = 60
 WINDOW = 15 * PERIOD
 """Seconds that are looked back upon."""
+LEAST_SECONDS = 10
+"""Of a minute that has just begun, for a first impression of its traffic."""
 COMPLETE = "Complete"
 
 
@@ -37,22 +40,33 @@ class CloudWatchTraffic:
     clock: Callable[[], float]
 
     def per_second(self) -> float:
-        """Decisions a second over the last 15 full minutes.
+        """Decisions a second over the full minutes of the last 15 since there were any; else in the minute under way.
 
         Raises:
             StoreUnavailable: no answer, or not all of it.
         """
-        end = int(self.clock()) // PERIOD * PERIOD
+        now = self.clock()
+        minute = int(now) // PERIOD * PERIOD
+        counts = self._counts(minute - WINDOW, now)
+        full = [at for at, count in counts.items() if count and at < minute]
+        if full:
+            return sum(counts[at] for at in full) / (minute - min(full))
+        return counts[minute] / max(now - minute, LEAST_SECONDS)
+
+    def _counts(self, start: int, end: float) -> Counter[int]:
+        """Decisions of each minute, by its start."""
         with unavailable("GetMetricData"):
             answer = self.client.get_metric_data(
-                MetricDataQueries=[self._query(slot) for slot in ("a", "b", NO_SLOT)],
-                StartTime=end - WINDOW,
-                EndTime=end,
+                MetricDataQueries=[self._query(slot) for slot in ("a", "b", NO_SLOT)], StartTime=start, EndTime=end
             )
         results = answer["MetricDataResults"]
         if any(each["StatusCode"] != COMPLETE for each in results):
             raise StoreUnavailable("GetMetricData: the answer is not complete")
-        return float(sum(sum(each["Values"]) for each in results) / WINDOW)
+        counts: Counter[int] = Counter()
+        for each in results:
+            for at, value in zip(each["Timestamps"], each["Values"], strict=True):
+                counts[int(at.timestamp())] += value
+        return counts
 
     def _query(self, slot: str) -> dict[str, Any]:
         metric = {

@@ -70,7 +70,7 @@ class Aborting:
         return Answer(next="stopped", sentence=sentence)
 
     def _wake(self) -> None:
-        """Let a machine that waits for an answer see that its rollout was stopped, also if an earlier call could not."""
+        """Let a machine that waits for a person see that it was stopped, also if an earlier call could not tell it."""
         rollout = self.rollback.store.read()
         if rollout is not None and rollout.stage is Stage.ROLLING_BACK and rollout.approval is not None:
             self.callbacks.interrupt(rollout.approval.token, rollout.reason)
@@ -89,7 +89,7 @@ class Aborting:
             rollout = self._verified(rollout)
         self._tidy(rollout)
         self.rollback.store.save(replace(rollout, released=True))
-        return Answer(next="released", sentence=rollout.reason)
+        return Answer(next="released", sentence=rollout.reason or f"It was {rollout.stage} already.")
 
     def _verified(self, rollout: Rollout) -> Rollout:
         """See that the rollback is in force; where it is not, a person is called, and the lock stays for them."""

@@ -133,6 +133,7 @@ class Challenger:
         if left and self.records.clock() - rollout.since > LONGEST_REMOVAL:
             raise DeploymentInterrupted(f"{', '.join(left)} is not gone after {LONGEST_REMOVAL / 3600:g} hours")
         if left:
+            self.records.save(rollout)  # which renews the lease
             return self._wait(rollout, f"{', '.join(left)} is being removed.")
         return Answer(next="removed", sentence=rollout.reason)
 

@@ -59,15 +59,6 @@ class Packages:
         )
         return self.registry.register(candidate)
 
-    def is_complete(self, model_package: str) -> bool:
-        """One look: whether the registry is done with a version.
-
-        Raises:
-            InvalidPackage: there is none, or it is not what this application registers.
-            DeploymentInterrupted: no answer.
-        """
-        return self.registry.describe(model_package).completed
-
     def check(self, model_package: str) -> CheckedPackage:
         """Look a version up and check that it can be served: approved, whole, its contract one that this code computes.
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from fraud import rollout_plan, rollout_task
 from fraud.deployment_ports import RegisteredPackage, Registry, RoutingStore
-from fraud.errors import RolloutMoved, RolloutRefused
+from fraud.errors import RollbackUnverified, RolloutMoved, RolloutRefused
 from fraud.rollout import Candidate, Rollout, Stage
 from fraud.rollout_plan import Plan
 from fraud.rollout_ports import SlotAlarms, Traffic
@@ -93,7 +93,8 @@ class RolloutStart:
         return newest
 
     def _is_newer(self, package: RegisteredPackage, serving: str | None) -> bool:
-        return serving is None or package.version > self.registry.describe(serving).version
+        """By the number at the end of the champion's ARN; its package may be gone from the registry."""
+        return serving is None or package.version > int(serving.rpartition("/")[2])
 
     def _outlook(self, request: Request, routing: Routing | None) -> tuple[Plan, str]:
         """The plan that can finish with today's traffic, and how long it will take.
@@ -154,8 +155,20 @@ class RolloutStart:
             raise RolloutMoved("Another rollout began at the same moment: read again whose lock it is.")
         if left.released:
             return left
-        stage = left.stage if left.stage is Stage.PROMOTED else Stage.ROLLED_BACK
-        return self.records.store.save(replace(left, stage=stage, released=True))
+        if left.stage is Stage.ROLLING_BACK:
+            left = self._verified(left)
+        return self.records.store.save(replace(left, released=True))
+
+    def _verified(self, left: Rollout) -> Rollout:
+        """See that traffic is back before anything new begins."""
+        try:
+            sentence = self.rollback.verify(left)
+        except RollbackUnverified as error:
+            raise RolloutRefused(
+                f"The rollback of {left.rollout_id} is not verified: {error}. Look with `fraud status`, mend it, and "
+                "start again."
+            ) from error
+        return replace(left.told(self.records.clock(), sentence), stage=Stage.ROLLED_BACK, verified=True)
 
     def _record(self, task: Task, routing: Routing | None) -> Rollout:
         request, now = rollout_task.request(task.input), self.records.clock()

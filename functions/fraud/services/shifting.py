@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from fraud import routing as routings
 from fraud.deployment_ports import RoutingStore
@@ -196,6 +197,8 @@ class Shifting:
             stage=stage,
             step=step,
             since=self.records.clock(),
+            # A pause that came after the look which decided this begins anew with the stage.
+            paused_at=rollout.paused_at and self.records.clock(),
             paused_seconds=0.0,
             verdicts=(),
         )
@@ -220,10 +223,19 @@ def _serves(rollout: Rollout) -> str:
 
 
 def _in_words(sentence: str) -> str:
-    """Why, without the notation that Lambda puts an error in."""
+    """Why, without the notations that Step Functions and Lambda put an error in."""
+    error = _document(sentence)
+    if "Error" in error:
+        sentence = f"{error['Error']}: {error.get('Cause') or 'no cause was given'}"
     head, brace, rest = sentence.partition("{")
+    message = _document(brace + rest).get("errorMessage")
+    return sentence if message is None else f"{head}{message}"
+
+
+def _document(text: str) -> dict[str, Any]:
+    """A JSON object; empty for what is none."""
     try:
-        message = json.loads(brace + rest)["errorMessage"]
-    except (ValueError, KeyError, TypeError):
-        return sentence
-    return f"{head}{message}"
+        document = json.loads(text)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

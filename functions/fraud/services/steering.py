@@ -84,12 +84,18 @@ class Steering:
             RolloutRefused: not asked this, or too late.
             RolloutMoved, StoreUnavailable: say it again.
         """
-        _, question = self._asked(request_id)
+        question = self._rejected(request_id) or self._asked(request_id)[1]
         sentence = f"Rejected by {by or 'somebody'}: {reason or 'no reason was given'}."
         if self.rollback.stop(lambda rollout: rollout.approval == question, sentence) is None:
             raise RolloutMoved("somebody else answered or stopped the rollout meanwhile: look at it again")
         self.callbacks.interrupt(question.token, sentence)
         return Answer(next="rejected", sentence=sentence)
+
+    def _rejected(self, request_id: str) -> ApprovalRequest | None:
+        """The question, when it led back already, and only the machine was perhaps not woken."""
+        rollout = self.records.store.read()
+        question = rollout.approval if rollout and rollout.stage is Stage.ROLLING_BACK else None
+        return question if question and question.request_id == request_id else None
 
     def _asked(self, request_id: str) -> tuple[Rollout, ApprovalRequest]:
         rollout = self.records.store.read()

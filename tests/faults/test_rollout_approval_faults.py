@@ -1,0 +1,205 @@
+"""Row 32 of the fault table: answers to a rollout's question that are late, repeated, old, forged or one's own."""
+
+from collections.abc import Callable
+
+import pytest
+
+from fraud.errors import FraudError, RolloutRefused, StoreUnavailable
+from fraud.rollout import Stage
+from tests.fakes.rollout_machine import PACKAGE, Machine, before_a_rollout, check_rolled_back, everything, meet
+from tests.fakes.rollout_world import RolloutWorld
+
+APPROVALS = ["before_traffic", "before_full"]
+STEPS = {"before_traffic": 0, "before_full": 1}
+
+
+def asked(approval: str = "before_full") -> tuple[RolloutWorld, Machine, str]:
+    """A machine that waits for an answer, and the question's id."""
+    world = before_a_rollout(approval=approval, approval_seconds=10)
+    machine = Machine(world).reach("answer")
+    return world, machine, question(world)
+
+
+def question(world: RolloutWorld) -> str:
+    assert world.record.approval is not None
+    return world.record.approval.request_id
+
+
+def check_refused(world: RolloutWorld, answer: Callable[[], object], words: str) -> None:
+    """The answer is refused in these words, and changes nothing."""
+    before = everything(world)
+    with pytest.raises(RolloutRefused, match=words):
+        answer()
+    assert everything(world) == before
+
+
+@pytest.mark.parametrize("approval", APPROVALS)
+def test_fault_32_approval_in_time_by_another_person_lets_it_go_on(approval: str) -> None:
+    world, machine, request = asked(approval)
+    assert world.steering.approve("grace", request).step == STEPS[approval]
+    machine.finish()
+    assert (world.serving(), world.record.stage) == (f"{PACKAGE}2", Stage.PROMOTED)
+    world.check_nothing_lost()
+
+
+@pytest.mark.parametrize("approval", APPROVALS)
+def test_fault_32_approval_that_nobody_gave_is_rolled_back(approval: str) -> None:
+    world, machine, _ = asked(approval)
+    share = world.record.share_bps
+    assert share == (5_000 if approval == "before_full" else 0)
+    machine.finish()
+    assert world.record.reason == "Nobody answered in time."
+    check_rolled_back(world)
+
+
+@pytest.mark.parametrize("late", [10, 11, 90_000])
+def test_fault_32_late_answer_is_refused(late: float) -> None:
+    world, _, request = asked()
+    world.clock.pass_by(late)
+    check_refused(world, lambda: world.steering.approve("grace", request), "too late")
+    check_refused(world, lambda: world.steering.reject("grace", request, ""), "too late")
+
+
+def test_fault_32_approval_after_the_machine_gave_up_is_refused() -> None:
+    world, machine, request = asked()
+    machine.step()
+    check_refused(world, lambda: world.steering.approve("grace", request), "too late")
+    machine.step()
+    check_refused(world, lambda: world.steering.approve("grace", request), "No rollout waits for an approval")
+    machine.finish()
+    check_refused(world, lambda: world.steering.approve("grace", request), "No rollout waits for an approval")
+
+
+@pytest.mark.parametrize("by", ["grace", "hedy"])
+def test_fault_32_second_approval_is_refused_while_the_machine_goes_on_and_ever_after(by: str) -> None:
+    world, machine, request = asked("before_traffic")
+    world.steering.approve("grace", request)
+    check_refused(world, lambda: world.steering.approve(by, request), "Nobody waits")
+    while machine.next is not None:
+        machine.step()
+        check_refused(world, lambda: world.steering.approve(by, request), "Nobody waits|No rollout waits")
+    assert len(world.callbacks.resumed) == 1
+
+
+@pytest.mark.parametrize("request_id", ["", "first/0", "second/7"])
+def test_fault_32_answer_to_another_question_is_refused(request_id: str) -> None:
+    world, _, request = asked()
+    assert request_id != request
+    check_refused(world, lambda: world.steering.approve("grace", request_id), "The question now is")
+    check_refused(world, lambda: world.steering.reject("grace", request_id, ""), "The question now is")
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_fault_32_question_asked_again_makes_the_first_one_worthless(approved: bool) -> None:
+    world, machine, first = asked()
+    if approved:
+        meet(world, "before", "callbacks.resume", StoreUnavailable("SendTaskSuccess: ReadTimeoutError"))
+        with pytest.raises(StoreUnavailable):
+            world.steering.approve("grace", first)
+    machine.next = "ask"
+    machine.step()
+    assert question(world) != first
+    check_refused(world, lambda: world.steering.approve("grace", first), "The question now is")
+    check_refused(world, lambda: world.steering.reject("grace", first, ""), "The question now is")
+    assert machine.call("shift", step=1)["next"] == "roll_back"
+    world.steering.approve("grace", question(world))
+    assert machine.finish().word == "released"
+    assert world.record.stage is Stage.PROMOTED
+
+
+@pytest.mark.parametrize(("by", "words"), [("ada", "another person has to approve"), ("", "needs the name")])
+def test_fault_32_approval_by_who_started_it_or_by_nobody_is_refused(by: str, words: str) -> None:
+    world, _, request = asked()
+    check_refused(world, lambda: world.steering.approve(by, request), words)
+
+
+@pytest.mark.parametrize("approval", APPROVALS)
+def test_fault_32_success_of_the_task_without_an_approval_shifts_nothing(approval: str) -> None:
+    world, machine, _ = asked(approval)
+    share = world.record.share_bps
+    world.callbacks.resumed.append((machine.token, STEPS[approval], "forged"))
+    assert machine.step() == "shift"
+    assert machine.step() == "roll_back" and "needs a person's approval" in machine.answer["sentence"]
+    assert world.routing is not None and world.routing.share_bps == share
+    machine.finish()
+    check_rolled_back(world)
+
+
+@pytest.mark.parametrize("step", [0, 2, -1])
+def test_fault_32_success_of_the_task_with_another_step_shifts_nothing(step: int) -> None:
+    world, machine, request = asked()
+    world.steering.approve("grace", request)
+    before = world.routing
+    assert machine.call("shift", step=step)["next"] == "roll_back"
+    assert world.routing == before
+
+
+def test_fault_32_approval_of_an_earlier_step_does_not_count_for_a_later_one() -> None:
+    world, machine, request = asked("before_traffic")
+    world.steering.approve("grace", request)
+    machine.reach("judge", 2)
+    assert machine.call("ask", step=1, token="first-1")["next"] == "asked"
+    assert world.record.approval is not None and world.record.approval.approved_by is None
+    check_refused(world, lambda: world.steering.approve("grace", request), "The question now is")
+
+
+def test_fault_32_lost_answer_to_the_resumption_is_said_again_by_the_same_words() -> None:
+    world, machine, request = asked()
+    meet(world, "before", "callbacks.resume", StoreUnavailable("SendTaskSuccess: ReadTimeoutError"))
+    with pytest.raises(StoreUnavailable):
+        world.steering.approve("grace", request)
+    assert world.steering.approve("grace", request).next == "approved"
+    machine.finish()
+    assert world.record.stage is Stage.PROMOTED
+
+
+CALLS = [("store.read", 1), ("store.save", 1), ("callbacks.resume", 1)]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(("call", "nth"), CALLS)
+def test_fault_32_rejection_at_any_call_of_an_approval_is_in_force_or_refused(call: str, nth: int, moment: str) -> None:
+    world, machine, request = asked()
+    said: list[str] = []
+
+    def reject() -> None:
+        try:
+            said.append(world.steering.reject("hedy", request, "not yet").next)
+        except FraudError as error:
+            said.append(type(error).__name__)
+
+    meet(world, moment, call, reject, nth)
+    try:
+        approved = world.steering.approve("grace", request).next == "approved"
+    except FraudError:
+        approved = False
+    machine.finish()
+    assert len(said) == 1
+    assert world.record.stage is (Stage.ROLLED_BACK if said == ["rejected"] else Stage.PROMOTED)
+    assert approved or said == ["rejected"]
+    world.check_nothing_lost()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(
+    ("call", "nth"), [("store.read", 1), ("store.read", 2), ("routing.read", 1), ("store.commit", 1)]
+)
+def test_fault_32_approval_at_any_call_of_a_rejection_goes_on_only_if_that_is_refused(
+    call: str, nth: int, moment: str
+) -> None:
+    world, machine, request = asked()
+    meet(world, moment, call, lambda: approve_or_not(world, request), nth)
+    try:
+        rejected = world.steering.reject("hedy", request, "not yet").next == "rejected"
+    except FraudError:
+        rejected = False
+    machine.finish()
+    assert world.record.stage is (Stage.ROLLED_BACK if rejected else Stage.PROMOTED)
+    world.check_nothing_lost()
+
+
+def approve_or_not(world: RolloutWorld, request: str) -> None:
+    try:
+        world.steering.approve("grace", request)
+    except FraudError:
+        return
