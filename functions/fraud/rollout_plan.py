@@ -8,7 +8,7 @@ Everything has a default, so that `{}` is a plan.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -25,6 +25,8 @@ MOST_LOOKS = 2_200
 look takes nine."""
 GATES = ("traffic", "errors", "latency", "block_rate", "review_rate", "alarms")
 """Names of the gates, in the order they are judged."""
+PROVEN, PROOF = ("block_rate", "review_rate"), 2_000
+"""Gates that the shadow has to prove, and the pairs that it needs for it with most models: see docs/benchmarks.md."""
 
 
 class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -190,7 +192,8 @@ def parse(given: Mapping[str, Any]) -> Plan:
 def fitted(plan: Plan, per_second: float) -> Plan:
     """The plan without the first steps that could not see enough transactions in half a stage's longest time."""
     within = plan.deadline_seconds / 2
-    steps = [share for share in plan.steps_bps if _needed(plan, per_second, share) <= within]
+    enough = plan.gates.transactions
+    steps = [share for share in plan.steps_bps if _seconds(enough, per_second, share) <= within]
     return msgspec.structs.replace(plan, steps_bps=tuple(steps) or plan.steps_bps[-1:])
 
 
@@ -204,25 +207,34 @@ def estimate(plan: Plan, per_second: float) -> str:
     Raises:
         RolloutRefused: some stage could not see enough transactions by its deadline.
     """
-    shadow = [(plan.shadow_cards_bps, plan.shadow_seconds)] if plan.shadow_seconds else []
-    steps = [(share, plan.bake_seconds) for share in plan.steps_bps]
-    stages = [*shadow, *steps, (BASIS_POINTS, plan.soak_seconds)]
-    longest = max(_needed(plan, per_second, share) for share, _ in stages)
+    stages = [(shortest, _seconds(needed, per_second, share), needed) for share, shortest, needed in _stages(plan)]
+    _, longest, needed = max(stages, key=lambda stage: stage[1])
     if longest > plan.deadline_seconds:
         raise RolloutRefused(
-            f"At {per_second:,.2f} transactions a second a stage of this plan would not see "
-            f"{plan.gates.transactions:,} of them within its {plan.deadline_seconds:,} s: take larger steps, fewer "
-            "gates.transactions or a later deadline_seconds, or start when there is more traffic."
+            f"At {per_second:,.2f} transactions a second a stage of this plan would not see {needed:,} of them within "
+            f"its {plan.deadline_seconds:,} s: take larger steps, fewer gates.transactions, no shadow or a later "
+            "deadline_seconds, or start when there is more traffic."
         )
-    total = sum(max(seconds, _needed(plan, per_second, share)) for share, seconds in stages)
+    total = sum(max(shortest, seconds) for shortest, seconds, _ in stages)
     shares = ", ".join(f"{share / 100:g} %" for share in plan.shares)
     return f"At {per_second:,.1f} transactions a second it takes about {total / 60:,.0f} minutes: {shares}."
 
 
-def _needed(plan: Plan, per_second: float, share_bps: int) -> float:
-    """Seconds until a share of the cards has made as many transactions as a stage must see."""
+def _stages(plan: Plan) -> Iterator[tuple[int, int, int]]:
+    """Share of the cards in basis points, shortest time in seconds, and transactions needed, of every stage."""
+    enough = plan.gates.transactions
+    if plan.shadow_seconds:
+        proves = not set(PROVEN) <= set(plan.gates.advisory)
+        yield plan.shadow_cards_bps, plan.shadow_seconds, max(enough, PROOF) if proves else enough
+    for share in plan.steps_bps:
+        yield share, plan.bake_seconds, enough
+    yield BASIS_POINTS, plan.soak_seconds, enough
+
+
+def _seconds(transactions: int, per_second: float, share_bps: int) -> float:
+    """Until a share of the cards has made so many transactions."""
     seen = per_second * share_bps / BASIS_POINTS
-    return plan.gates.transactions / seen if seen else math.inf
+    return transactions / seen if seen else math.inf
 
 
 def _within(name: str, value: float, least: float, most: float) -> None:
