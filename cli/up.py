@@ -104,7 +104,7 @@ def _panel(target: Target) -> Any:
         console.table_of("", dict(sorted(target.outputs.items()))),
         "",
         "[dim]Any AWS client can use it:[/dim]",
-        f"  export AWS_ENDPOINT_URL={target.endpoint_url} AWS_REGION={target.region}",
+        f"  export AWS_ENDPOINT_URL={target.endpoint_url} AWS_DEFAULT_REGION={target.region}",
         "  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test",
         "[dim]Next, in another shell here:[/dim]  fraud send --simulate 20000",
     )

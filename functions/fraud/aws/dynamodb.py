@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 Item = dict[str, Any]
@@ -43,3 +44,19 @@ def plain(attribute: Item) -> Any:
     if kind == "L":
         return [plain(each) for each in value]
     return None if kind == "NULL" else value
+
+
+def added(table: str, key: Item, amounts: Mapping[str, int]) -> Item:
+    """The write action that adds amounts to an item's numbers; names by placeholder, since some are reserved words."""
+    names = {f"#{position}": name for position, name in enumerate(amounts)}
+    values = {f":{position}": number(amount) for position, amount in enumerate(amounts.values())}
+    terms = ", ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": key,
+            "UpdateExpression": f"ADD {terms}",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+    }

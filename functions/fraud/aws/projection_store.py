@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,22 +63,5 @@ class DynamoProjectionStore:
 
     def _counters(self, decisions: Sequence[Recorded]) -> Iterator[Item]:
         for (epoch, slot, bucket), added in rollout_counters.additions(decisions).items():
-            yield {
-                "Update": {
-                    "TableName": self.rollout_table,
-                    "Key": {"pk": {"S": f"counters#{epoch}"}, "sk": {"S": f"{slot}#{bucket:03d}"}},
-                    **_addition(added),
-                }
-            }
-
-
-def _addition(added: Mapping[str, int]) -> Item:
-    """An ADD of every amount; names by placeholder, since some are reserved words."""
-    names = {f"#{position}": name for position, name in enumerate(added)}
-    values = {f":{position}": dynamodb.number(amount) for position, amount in enumerate(added.values())}
-    terms = ", ".join(f"#{position} :{position}" for position in range(len(added)))
-    return {
-        "UpdateExpression": f"ADD {terms}",
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": values,
-    }
+            key = {"pk": {"S": f"counters#{epoch}"}, "sk": {"S": f"{slot}#{bucket:03d}"}}
+            yield dynamodb.added(self.rollout_table, key, added)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from fraud.analysis import Latency
-from fraud.aws import transact_write
+from fraud.aws import dynamodb, transact_write
 from fraud.aws.dynamodb import Item, number, text
 from fraud.entities import DAY
 from fraud.shadow_ports import Observation, ShadowCommit
@@ -61,21 +61,12 @@ class DynamoShadowStore:
 
     def _counters(self, epoch: int, commits: Sequence[ShadowCommit]) -> Iterator[Item]:
         for commit in commits:
-            yield self._addition(epoch, f"pairs#{commit.bucket:03d}", msgspec.structs.asdict(commit.pairs))
+            yield self._added(epoch, f"pairs#{commit.bucket:03d}", msgspec.structs.asdict(commit.pairs))
             for model, latency in commit.timings.items():
-                yield self._addition(epoch, f"latency#{model}", _places(latency))
+                yield self._added(epoch, f"latency#{model}", _places(latency))
 
-    def _addition(self, epoch: int, sort_key: str, added: Mapping[str, int]) -> Item:
-        """An ADD of every amount, names by placeholder."""
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": {"pk": text(f"shadow#{epoch}"), "sk": text(sort_key)},
-                "UpdateExpression": f"ADD {', '.join(f'#{name} :{name}' for name in added)}",
-                "ExpressionAttributeNames": {f"#{name}": name for name in added},
-                "ExpressionAttributeValues": {f":{name}": number(amount) for name, amount in added.items()},
-            }
-        }
+    def _added(self, epoch: int, sort_key: str, amounts: Mapping[str, int]) -> Item:
+        return dynamodb.added(self.table, {"pk": text(f"shadow#{epoch}"), "sk": text(sort_key)}, amounts)
 
 
 def _challenger(observation: Observation) -> Item:

@@ -65,7 +65,7 @@ class Steering:
             RolloutRefused: not asked this, too late, or by the one who started it.
             RolloutMoved, StoreUnavailable: say it again.
         """
-        rollout, question = self._asked(request_id)
+        rollout, question = self._asked(self.records.store.read(), request_id)
         if not by:
             raise RolloutRefused("An approval needs the name of the one who gives it.")
         if by == rollout.started_by:
@@ -78,27 +78,26 @@ class Steering:
         return Answer(next="approved", sentence=f"Approved by {approver}.", step=question.step)
 
     def reject(self, by: str, request_id: str, reason: str) -> Answer:
-        """Answer no: the rollout is rolled back.
+        """Answer no: the rollout is rolled back; said again, a machine that still waits is woken.
 
         Raises:
             RolloutRefused: not asked this, or too late.
             RolloutMoved, StoreUnavailable: say it again.
         """
-        question = self._rejected(request_id) or self._asked(request_id)[1]
-        sentence = f"Rejected by {by or 'somebody'}: {reason or 'no reason was given'}."
-        if self.rollback.stop(lambda rollout: rollout.approval == question, sentence) is None:
-            raise RolloutMoved("somebody else answered or stopped the rollout meanwhile: look at it again")
+        rollout = self.records.store.read()
+        question, sentence = _led_back(rollout, request_id) or self._rejected(rollout, by, request_id, reason)
         self.callbacks.interrupt(question.token, sentence)
         return Answer(next="rejected", sentence=sentence)
 
-    def _rejected(self, request_id: str) -> ApprovalRequest | None:
-        """The question, when it led back already, and only the machine was perhaps not woken."""
-        rollout = self.records.store.read()
-        question = rollout.approval if rollout and rollout.stage is Stage.ROLLING_BACK else None
-        return question if question and question.request_id == request_id else None
+    def _rejected(self, asked: Rollout | None, by: str, request_id: str, reason: str) -> tuple[ApprovalRequest, str]:
+        """Roll back, unless somebody answers or stops the rollout meanwhile; the question, and why."""
+        _, question = self._asked(asked, request_id)
+        sentence = f"Rejected by {by or 'somebody'}: {reason or 'no reason was given'}."
+        if self.rollback.stop(lambda rollout: rollout.approval == question, sentence) is None:
+            raise RolloutMoved("somebody else answered or stopped the rollout meanwhile: look at it again")
+        return question, sentence
 
-    def _asked(self, request_id: str) -> tuple[Rollout, ApprovalRequest]:
-        rollout = self.records.store.read()
+    def _asked(self, rollout: Rollout | None, request_id: str) -> tuple[Rollout, ApprovalRequest]:
         question = rollout.approval if rollout else None
         if rollout is None or question is None or rollout.stage is not Stage.APPROVAL:
             raise RolloutRefused("No rollout waits for an approval now.")
@@ -146,3 +145,12 @@ class Steering:
             stage = rollout.stage if rollout and not rollout.released else "not under way"
             raise RolloutRefused(f"The rollout is {stage}: only shadow, canary and soak can be paused.")
         return rollout
+
+
+def _led_back(rollout: Rollout | None, request_id: str) -> tuple[ApprovalRequest, str] | None:
+    """The question that stood when the rollout was stopped, and why it was; its machine may still wait."""
+    question = rollout.approval if rollout else None
+    if rollout is None or question is None or question.request_id != request_id:
+        return None
+    stopped = rollout.stage is Stage.ROLLING_BACK and not rollout.released
+    return (question, rollout.reason) if stopped and rollout.step != question.step else None
