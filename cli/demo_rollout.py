@@ -10,7 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import console, demo, demo_challengers, deploy, outcomes, rollout_record, sinks, tables
+from cli import console, demo, demo_challengers, deploy, outcomes, rollout_machine, rollout_record, sinks, tables
 from cli.demo_challengers import Challenger
 from cli.errors import CommandError
 from cli.laptop_process import laptop
@@ -105,7 +105,7 @@ def _play(target: Target, challenger: Challenger) -> Played:
     console.say(f"\n[bold]A challenger that {challenger.title}[/] ({'/'.join(package.split('/')[-2:])})")
     rollout = deploy.begun(target, package, last, deploy.BEGINS_WITHIN, LOOK_EVERY)
     if rollout is None:
-        raise CommandError(f"The approval of {package} started no rollout: {deploy.last_word(target)}")
+        raise CommandError(f"The approval of {package} started no rollout: {rollout_machine.last_word(target)}")
     told = 0
     for seen in rollout_record.looks(target, rollout.rollout_id, LOOK_EVERY):
         rollout = seen.rollout

@@ -1,6 +1,5 @@
 """`fraud deploy-model`: a model into the registry and, once approved, by a rollout into service."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import console, rollout_record
+from cli import console, rollout_machine, rollout_record
 from cli.errors import CommandError
 from cli.options import AsJson
 from cli.target import Target, addressed
@@ -89,10 +88,10 @@ def roll_out(
         raise CommandError(f"{package} serves as champion already.")
     rollout = begun(target, package, before, BEGINS_WITHIN if by_event else 0.0, every)
     if rollout is None:
-        start(target, package)
+        rollout_machine.begin(target, {"model_package_arn": package, "started_by": rollout_machine.caller(target)})
         rollout = begun(target, package, before, BEGINS_WITHIN, every)
     if rollout is None:
-        raise CommandError(f"The rollout of {package} did not begin: {last_word(target)}")
+        raise CommandError(f"The rollout of {package} did not begin: {rollout_machine.last_word(target)}")
     for seen in rollout_record.looks(target, rollout.rollout_id, every):
         rollout = seen.rollout
         progress(rollout.events[-1].sentence if rollout.events else rollout.stage)
@@ -126,24 +125,6 @@ def begun(target: Target, package: str, before: str | None, within: float, every
         if time.monotonic() >= deadline:
             return None
         time.sleep(every)
-
-
-def start(target: Target, package: str) -> None:
-    """Start the machine for a package."""
-    given = {"model_package_arn": package, "started_by": "fraud deploy-model"}
-    target.client("stepfunctions").start_execution(
-        stateMachineArn=target.output("RolloutMachineArn"), input=json.dumps(given)
-    )
-
-
-def last_word(target: Target) -> str:
-    """What the newest execution of the machine came to, in its own words."""
-    client, machine = target.client("stepfunctions"), target.output("RolloutMachineArn")
-    for each in client.list_executions(stateMachineArn=machine, maxResults=1)["executions"]:
-        answer = client.describe_execution(executionArn=each["executionArn"])
-        told = json.loads(answer.get("output") or "{}").get("answer", {}).get("sentence")
-        return str(answer.get("cause") or told or f"execution {each['name']} is {each['status'].lower()}")
-    return "nothing started the machine"
 
 
 def tell(package: str, served: bool, as_json: bool) -> None:

@@ -91,6 +91,23 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
 
 
 @pytest.fixture
+def rolled(stack: Target) -> Target:
+    """A stack with what a rollout needs."""
+    stack.outputs["RolloutMachineArn"] = "arn:machine"
+    stack.outputs["SteerRolloutFunctionName"] = "steer"
+    stack.outputs["AbortRolloutFunctionName"] = "abort"
+    return stack
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Every wait, none of them waited."""
+    done: list[float] = []
+    monkeypatch.setattr("time.sleep", done.append)
+    return done
+
+
+@pytest.fixture
 def runner() -> CliRunner:
     return CliRunner()
 

@@ -88,16 +88,23 @@ def test_first_model_is_approved_and_rolled_out_by_the_event_of_that(
         done.append((at, out, approve))
         return "the package"
 
+    def last_rollout(target: Target) -> str:
+        done.append(("looked",))
+        return "the last"
+
     monkeypatch.setattr(deploy, "enlist", enlist)
+    monkeypatch.setattr(deploy, "last_rollout", last_rollout)
     monkeypatch.setattr(
         deploy,
         "roll_out",
-        lambda target, package, progress, *, by_event, every: done.append((package, by_event, every < 1)),
+        lambda target, package, progress, before, *, by_event, every: done.append(
+            (package, before, by_event, every < 1)
+        ),
     )
     past, _ = demo.draw(2000, 7)
     learned = demo.first_model(stack, past, is_new=is_new)
     assert learned.transaction_ids == past.transactions["transaction_id"].to_pylist()
-    rolled_out = [("the registry", demo.OUT, True), ("the package", True, True)]
+    rolled_out = [("looked",), ("the registry", demo.OUT, True), ("the package", "the last", True, True)]
     assert done == ([("backfilled",)] if is_new else []) + rolled_out
 
 

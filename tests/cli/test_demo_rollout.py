@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from msgspec.structs import replace
 
-from cli import demo, demo_rollout, deploy, outcomes, rollout_record, sinks
+from cli import demo, demo_challengers, demo_rollout, deploy, outcomes, rollout_machine, rollout_record, sinks
 from cli.demo_challengers import Challenger
 from cli.demo_rollout import PLAN, Played
 from cli.errors import CommandError
@@ -25,6 +25,7 @@ from fraud import rollout_plan
 from fraud.aws import routing_items
 from fraud.rollout import Event, Rollout, Stage
 from tests.cli.conftest import records_of
+from tests.cli.rollout_stack import pretend, write
 from tests.fakes import samples
 from tests.fakes.rollouts import rollout
 
@@ -192,6 +193,7 @@ def endpoints(stack: Target, monkeypatch: pytest.MonkeyPatch) -> Endpoints:
     stack.__dict__["client"] = lambda name, **config: fake if name == "sagemaker" else real(name, **config)
     stack.client("dynamodb").put_item(TableName="RolloutTable", Item=routing_items.encode(samples.routing()))
     monkeypatch.setattr(deploy, "registry", lambda target: SimpleNamespace(register=lambda archive, approved: ARN))
+    monkeypatch.setattr(demo_rollout, "_wait_until_quiet", lambda target: None)
     return fake
 
 
@@ -236,12 +238,62 @@ def test_play_one_whose_approval_starts_nothing_is_an_error(
     stack: Target, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deploy, "begun", lambda *_: None)
-    monkeypatch.setattr(deploy, "last_word", lambda _: "The plan is none.")
+    monkeypatch.setattr(rollout_machine, "last_word", lambda _: "The plan is none.")
     with pytest.raises(CommandError, match=f"^The approval of {ARN} started no rollout: The plan is none.$"):
         demo_rollout._play(stack, BAD)
 
 
-def test_play_on_a_stack_that_decided_already_is_refused(stack: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_play_registers_only_when_the_alarms_are_quiet_and_knows_the_rollout_before(
+    stack: Target, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[object] = []
+
+    def register(archive: bytes, approved: bool) -> str:
+        happened.append("registered")
+        return ARN
+
+    def begun(target: Target, package: str, before: str | None, within: float, every: float) -> Rollout:
+        happened.append((package, before))
+        return ROLLED_BACK
+
+    write(stack, replace(ROLLED_BACK, rollout_id="the last"))
+    unfold(monkeypatch, ROLLED_BACK)
+    monkeypatch.setattr(deploy, "registry", lambda target: SimpleNamespace(register=register))
+    monkeypatch.setattr(demo_rollout, "_wait_until_quiet", lambda target: happened.append("quiet"))
+    monkeypatch.setattr(deploy, "begun", begun)
+    demo_rollout._play(stack, BAD)
+    assert happened == ["quiet", "registered", (ARN, "the last")]
+
+
+class Alarms:
+    """CloudWatch: an alarm of a slot is in ALARM for so many looks."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    def describe_alarms(self, **request: str) -> dict[str, Any]:
+        assert request == {"AlarmNamePrefix": "fraud-slot-", "StateValue": "ALARM"}
+        self.looks -= 1
+        return {"MetricAlarms": [{"AlarmName": "fraud-slot-b-errors"}] if self.looks >= 0 else []}
+
+
+@pytest.mark.parametrize("looks", [0, 3, demo_rollout.LONGEST_ALARM - 1])
+def test_wait_until_quiet_ends_with_the_alarm(stack: Target, waits: list[float], looks: int) -> None:
+    pretend(stack, "cloudwatch", Alarms(looks))
+    demo_rollout._wait_until_quiet(stack)
+    assert sum(waits) == looks + 1
+
+
+def test_wait_until_quiet_is_not_for_ever(stack: Target, waits: list[float]) -> None:
+    pretend(stack, "cloudwatch", Alarms(10_000))
+    with pytest.raises(CommandError, match=r"^An alarm of a slot stays in ALARM: see `fraud status`\.$"):
+        demo_rollout._wait_until_quiet(stack)
+    assert sum(waits) == demo_rollout.LONGEST_ALARM
+
+
+@pytest.fixture
+def laptops(stack: Target, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """The parameters of every stack that is started."""
     asked: list[dict[str, str]] = []
 
     @contextmanager
@@ -251,8 +303,40 @@ def test_play_on_a_stack_that_decided_already_is_refused(stack: Target, monkeypa
 
     monkeypatch.setattr(demo_rollout, "laptop", laptop)
     monkeypatch.setattr(demo, "end_in_good_order", lambda: None)
-    monkeypatch.setattr(outcomes, "decided", lambda target: 3)
-    with pytest.raises(CommandError, match="has decided already: end it, and run this again"):
+    return asked
+
+
+def test_play_beside_a_running_stack_is_refused_and_leaves_it_alone(
+    laptops: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo_rollout, "running_laptop", lambda: {"stack_name": "fraud"})
+    with pytest.raises(CommandError, match="A stack runs here already, with a plan of its own: end it, and run this"):
         demo_rollout.play(Path("template.yaml"), 7, as_json=False)
-    [parameters] = asked
-    assert json.loads(parameters["RolloutPlan"])["steps_bps"] == [2_000, 5_000]
+    assert laptops == []
+
+
+def test_play_starts_a_stack_with_its_plan_and_plays_every_challenger(
+    stack: Target, laptops: list[dict[str, str]], waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def traffic(target: Target, rows: pa.Table) -> Iterator[Any]:
+        yield lambda: 5_000
+
+    past, future = demo.draw(2000, 7)
+    outcome = {GOOD: TAKEN_OVER, BAD: STOPPED}
+    told: list[tuple[object, ...]] = []
+    monkeypatch.setattr(demo_rollout, "running_laptop", lambda: None)
+    monkeypatch.setattr(demo, "draw", lambda transactions, seed: (past, future))
+    monkeypatch.setattr(demo, "first_model", lambda target, past, *, is_new: "the dataset")
+    monkeypatch.setattr(demo_challengers, "challengers", lambda dataset, out: [BAD, GOOD])
+    monkeypatch.setattr(demo_rollout, "traffic", traffic)
+    monkeypatch.setattr(demo_rollout, "_play", lambda target, challenger: outcome[challenger])
+    monkeypatch.setattr(outcomes, "wait_until_settled", lambda target, count: None)
+    monkeypatch.setattr(outcomes, "decided", lambda target: 4_999)
+    monkeypatch.setattr(demo_rollout, "tell", lambda *given: told.append(given))
+    demo_rollout.play(Path("template.yaml"), 7, as_json=True)
+    [parameters] = laptops
+    assert json.loads(parameters["RolloutPlan"]) == PLAN
+    [(played, sent, decided, _, as_json)] = told
+    assert (played, sent, decided, as_json) == ([STOPPED, TAKEN_OVER], 5_000, 4_999, True)
+    assert waits == [demo_rollout.FLOWING]

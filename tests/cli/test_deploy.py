@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
@@ -19,6 +18,7 @@ from cli.target import Target
 from fraud.aws import routing_items
 from fraud.errors import InvalidPackage
 from fraud.rollout import Event, Rollout, Stage
+from tests.cli.rollout_stack import write
 from tests.deployment import packages
 from tests.fakes import samples
 from tests.fakes.rollouts import rollout
@@ -59,14 +59,13 @@ class FakeMachine:
     def start_execution(self, **request: str) -> dict[str, str]:
         assert request.pop("stateMachineArn") == "arn:machine"
         self.started.append(json.loads(request.pop("input")))
-        assert request == {}
+        assert request.keys() == {"name"}
         self.on_start()
         return {"executionArn": "arn:execution"}
 
     def list_executions(self, **request: Any) -> dict[str, Any]:
         assert request == {"stateMachineArn": "arn:machine", "maxResults": 1}
-        newest = {"executionArn": "arn:execution", "name": "the-newest", "status": "RUNNING"}
-        return {"executions": [newest] if self.newest is not None else []}
+        return {"executions": [] if self.newest is None else [{"executionArn": "arn:execution", "name": "the-newest"}]}
 
     def describe_execution(self, **request: str) -> dict[str, str]:
         assert request == {"executionArn": "arn:execution"}
@@ -122,12 +121,6 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> FakePackages:
 def package(tmp_path: Path) -> str:
     (tmp_path / "model.tar.gz").write_bytes(b"archive")
     return str(tmp_path)
-
-
-def write(stack: Target, rollout: Rollout) -> None:
-    document = msgspec.json.encode(rollout).decode()
-    item = {"pk": {"S": "rollout"}, "sk": {"S": "current"}, "document": {"S": document}}
-    stack.client("dynamodb").put_item(TableName="RolloutTable", Item=item)
 
 
 def call(runner: CliRunner, *arguments: str) -> Any:
@@ -213,27 +206,11 @@ def test_deploy_rolled_back_is_an_error_with_the_reason(
 
 
 def test_deploy_rollout_that_never_begins_is_an_error(runner: CliRunner, machine: FakeMachine, clock: FakeTime) -> None:
-    machine.newest = {"cause": "There is too little traffic."}
+    machine.newest = {"status": "FAILED", "cause": "There is too little traffic."}
     result = call(runner, ARN)
     assert result.exit_code == 1
     assert f"The rollout of {ARN} did not begin: There is too little traffic." in result.stderr.replace("\n", " ")
     assert (len(machine.started), clock.now) == (1, NOW + deploy.BEGINS_WITHIN)
-
-
-@pytest.mark.parametrize(
-    ("newest", "word"),
-    [
-        (None, "nothing started the machine"),
-        ({"cause": "Why.", "output": "{}"}, "Why."),
-        ({"output": json.dumps({"answer": {"sentence": "There is nothing to do."}})}, "There is nothing to do."),
-        ({}, "execution the-newest is running"),
-    ],
-)
-def test_last_word_is_what_the_newest_execution_says(
-    stack: Target, machine: FakeMachine, newest: dict[str, str] | None, word: str
-) -> None:
-    machine.newest = newest
-    assert deploy.last_word(stack) == word
 
 
 def test_deploy_champion_again_is_refused(stack: Target, runner: CliRunner, machine: FakeMachine) -> None:
@@ -245,25 +222,68 @@ def test_deploy_champion_again_is_refused(stack: Target, runner: CliRunner, mach
     assert machine.started == []
 
 
+# --- Following --------------------------------------------------------------------------------------------------------
+
+
+def test_last_rollout_is_the_newest_ones_id(stack: Target) -> None:
+    assert deploy.last_rollout(stack) is None
+    write(stack, record(rollout_id="the last"))
+    assert deploy.last_rollout(stack) == "the last"
+
+
 @pytest.mark.parametrize(
-    "other",
+    ("other", "before"),
     [
-        record(started_at=NOW - 3_600, stage=Stage.ROLLED_BACK, released=True),
-        replace(PROMOTED, candidate=rollout().candidate),
+        (record(stage=Stage.ROLLED_BACK, released=True), "first"),
+        # The machine's clock may go before this one's: what comes after is known by its id.
+        (record(stage=Stage.SHADOW, started_at=NOW + 3_600), "first"),
+        (replace(PROMOTED, candidate=rollout().candidate), None),
     ],
 )
 def test_begun_record_of_an_earlier_rollout_or_another_package_is_not_it(
-    stack: Target, clock: FakeTime, other: Rollout
+    stack: Target, clock: FakeTime, other: Rollout, before: str | None
 ) -> None:
     write(stack, other)
-    assert deploy.begun(stack, ARN, NOW - deploy.SKEW, 3.0, 1.0) is None
+    assert deploy.begun(stack, ARN, before, 3.0, 1.0) is None
     assert clock.now == NOW + 3
 
 
-def test_begun_is_found_as_soon_as_it_stands(stack: Target, clock: FakeTime) -> None:
-    clock.after(2, lambda: write(stack, PROMOTED))
-    assert deploy.begun(stack, ARN, NOW, 30.0, 1.0) == PROMOTED
+@pytest.mark.parametrize("before", [None, "an earlier one"])
+def test_begun_is_found_as_soon_as_it_stands(stack: Target, clock: FakeTime, before: str | None) -> None:
+    # Started long ago by a clock that is behind.
+    begun = record(started_at=NOW - 3_600)
+    clock.after(2, lambda: write(stack, begun))
+    assert deploy.begun(stack, ARN, before, 30.0, 1.0) == begun
     assert clock.now == NOW + 2
+
+
+def test_deploy_package_rolled_back_before_is_followed_in_its_new_rollout(
+    stack: Target, runner: CliRunner, package: str, registry: FakePackages, machine: FakeMachine, clock: FakeTime
+) -> None:
+    write(stack, record(stage=Stage.ROLLED_BACK, reason="It blocks too much.", released=True))
+    clock.after(5, lambda: write(stack, replace(PROMOTED, rollout_id="second")))
+    assert call(runner, package, "--approve").exit_code == 0
+    assert (machine.started, clock.now) == ([], NOW + 5)
+
+
+def test_deploy_looks_for_the_last_rollout_before_it_approves(
+    stack: Target,
+    runner: CliRunner,
+    package: str,
+    machine: FakeMachine,
+    clock: FakeTime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The approval starts a rollout that may stand before the registration has answered."""
+
+    class Quick(FakePackages):
+        def register(self, artefact: bytes, *, approved: bool) -> str:
+            write(stack, PROMOTED)
+            return super().register(artefact, approved=approved)
+
+    monkeypatch.setattr(deploy, "registry", lambda target: Quick())
+    assert call(runner, package, "--approve").exit_code == 0
+    assert (machine.started, clock.now) == ([], NOW)
 
 
 def test_roll_out_tells_each_step_as_it_happens(stack: Target, machine: FakeMachine, clock: FakeTime) -> None:
@@ -272,12 +292,19 @@ def test_roll_out_tells_each_step_as_it_happens(stack: Target, machine: FakeMach
     shifted = Event(at=NOW, sentence="The challenger gets 20 %.")
     clock.after(1, lambda: write(stack, record(stage=Stage.CANARY, events=(*TOLD, shifted))))
     clock.after(2, lambda: write(stack, replace(PROMOTED, events=())))
-    assert deploy.roll_out(stack, ARN, told.append, by_event=False).stage is Stage.PROMOTED
+    assert deploy.roll_out(stack, ARN, told.append, None, by_event=False).stage is Stage.PROMOTED
     assert told == ["Version 2 goes to slot b.", "The challenger gets 20 %.", "promoted"]
+
+
+def test_roll_out_looks_as_often_as_it_is_told_to(stack: Target, machine: FakeMachine, clock: FakeTime) -> None:
+    machine.on_start = lambda: write(stack, record(stage=Stage.SHADOW))
+    clock.after(0.5, lambda: write(stack, PROMOTED))
+    deploy.roll_out(stack, ARN, lambda sentence: None, None, by_event=False, every=0.25)
+    assert clock.now == NOW + 0.5
 
 
 def test_roll_out_whose_record_is_gone_is_an_error(stack: Target, machine: FakeMachine, clock: FakeTime) -> None:
     machine.on_start = lambda: write(stack, record(stage=Stage.SHADOW))
     clock.after(1, lambda: write(stack, record(rollout_id="another")))
     with pytest.raises(CommandError, match="The record of rollout first is gone"):
-        deploy.roll_out(stack, ARN, print, by_event=False)
+        deploy.roll_out(stack, ARN, print, None, by_event=False)

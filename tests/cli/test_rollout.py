@@ -1,35 +1,30 @@
-"""`fraud rollout`: starting, looking, answering, stopping; state machine and functions are fakes, the table is real."""
+"""`fraud rollout`: starting and looking; the state machine is a fake, the table is real."""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from click.testing import Result
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from cli import rollout as commands
 from cli import rollout_record
 from cli.errors import CommandError
-from cli.main import app
-from cli.rollout import basis_points, complaint, later
+from cli.rollout import basis_points, later
 from cli.rollout_record import is_over, latency, passes, patiently, shadow_sums
 from cli.target import Target
 from fraud.rollout import Event, Rollout, Stage
+from tests.cli.rollout_stack import CALLER, PROMOTED, ROLLED_BACK, call, pretend, told_in_one_line, unfold, write
 from tests.cli.test_rollout_screen import ARN, ASKED, CANARY
 
 EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:rollout:"
-CALLER = "arn:aws:sts::123456789012:user/moto"
-PROMOTED = replace(CANARY, stage=Stage.PROMOTED, step=4, released=True)
-ROLLED_BACK = replace(CANARY, stage=Stage.ROLLED_BACK, reason="It blocks too much.", verified=True, released=True)
-COMMANDS = ("start", "status", "watch", "approve", "reject", "pause", "resume", "abort", "history")
+COMMANDS = ("start", "status", "watch", "history", "approve", "reject", "pause", "resume", "abort")
+pytestmark = pytest.mark.usefixtures("waits")
 
 
 class FakeMachine:
@@ -64,44 +59,6 @@ class FakeStack:
         return {"Stacks": [{"StackName": StackName, "Parameters": given}]}
 
 
-class FakeFunctions:
-    """Lambda: remembers what it was asked, and answers; `on_call` may write a record."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, dict[str, str]]] = []
-        self.error: dict[str, str] | None = None
-        self.on_call: Callable[[], None] = lambda: None
-
-    def invoke(self, **request: str) -> dict[str, Any]:
-        self.calls.append((request["FunctionName"], json.loads(request["Payload"])))
-        self.on_call()
-        answer = {"next": "done", "sentence": "It is [done].", "wait_seconds": 0, "step": -1, "model_package_arn": ""}
-        body = io.BytesIO(json.dumps(self.error or answer).encode())
-        return {"Payload": body} | ({"FunctionError": "Unhandled"} if self.error else {})
-
-
-@pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Every wait, none of them waited."""
-    done: list[float] = []
-    monkeypatch.setattr("time.sleep", done.append)
-    return done
-
-
-@pytest.fixture
-def rolled(stack: Target) -> Target:
-    """A stack with what a rollout needs."""
-    stack.outputs["RolloutMachineArn"] = "arn:machine"
-    stack.outputs["SteerRolloutFunctionName"] = "steer"
-    stack.outputs["AbortRolloutFunctionName"] = "abort"
-    return stack
-
-
-def pretend(stack: Target, service: str, fake: Any) -> None:
-    real = stack.client
-    stack.__dict__["client"] = lambda name, **config: fake if name == service else real(name, **config)
-
-
 @pytest.fixture
 def defaults(rolled: Target) -> FakeStack:
     fake = FakeStack()
@@ -116,44 +73,9 @@ def machine(rolled: Target, defaults: FakeStack) -> FakeMachine:
     return fake
 
 
-@pytest.fixture
-def functions(rolled: Target) -> FakeFunctions:
-    fake = FakeFunctions()
-    pretend(rolled, "lambda", fake)
-    return fake
-
-
-def write(stack: Target, rollout: Rollout, pk: str = "rollout", sk: str = "current") -> None:
-    document = msgspec.json.encode(rollout).decode()
-    item = {"pk": {"S": pk}, "sk": {"S": sk}, "document": {"S": document}}
-    stack.client("dynamodb").put_item(TableName="RolloutTable", Item=item)
-
-
 def count(stack: Target, pk: str, sk: str, **sums: int) -> None:
     numbers = {name: {"N": str(value)} for name, value in sums.items()}
     stack.client("dynamodb").put_item(TableName="RolloutTable", Item={"pk": {"S": pk}, "sk": {"S": sk}, **numbers})
-
-
-def unfold(monkeypatch: pytest.MonkeyPatch, stack: Target, *rollouts: Rollout) -> None:
-    """The first record stands; each wait puts the next one in its place."""
-    write(stack, rollouts[0])
-    to_come = list(rollouts[1:])
-
-    def wait(seconds: float) -> None:
-        assert to_come, "it waits although nothing more will happen"
-        write(stack, to_come.pop(0))
-
-    monkeypatch.setattr("time.sleep", wait)
-
-
-def call(runner: CliRunner, *arguments: str, **more: Any) -> Result:
-    return runner.invoke(app, ["rollout", *arguments], **more)
-
-
-def told_in_one_line(result: Result, words: str) -> None:
-    assert result.exit_code == 1
-    assert words in result.stderr.splitlines()[-1]
-    assert result.stderr.splitlines()[-1].startswith("Error: ")
 
 
 # --- Help -----------------------------------------------------------------------------------------------------------
@@ -164,6 +86,12 @@ def test_help_of_every_command_shows_examples(runner: CliRunner, command: str) -
     result = call(runner, command, "--help")
     assert result.exit_code == 0
     assert "Examples" in result.stdout and f"fraud rollout {command}" in result.stdout and "--json" in result.stdout
+
+
+def test_help_lists_the_commands_in_the_order_of_their_use(runner: CliRunner) -> None:
+    lines = call(runner, "--help").stdout.splitlines()
+    first_words = [line.strip("│ ").partition(" ")[0] for line in lines]
+    assert [word for word in first_words if word in COMMANDS] == list(COMMANDS)
 
 
 # --- Start ----------------------------------------------------------------------------------------------------------
@@ -312,11 +240,6 @@ def test_basis_points_of_a_percentage(share: str, points: int) -> None:
 def test_basis_points_of_anything_else_are_refused(share: str) -> None:
     with pytest.raises(CommandError, match="no share of cards"):
         basis_points(share)
-
-
-def test_caller_on_the_laptop_is_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("getpass.getuser", lambda: "jane")
-    assert commands.caller(Target("s", "http://127.0.0.1:4566", "eu-west-1")) == "jane"
 
 
 # --- Look -----------------------------------------------------------------------------------------------------------
@@ -528,124 +451,3 @@ def test_history_for_people_is_a_table(rolled: Target, runner: CliRunner) -> Non
     assert "No rollout is over yet" in call(runner, "history").stdout
     write(rolled, ROLLED_BACK, "rollouts", "2026#rollout-1")
     assert "✖ Rolled back: It" in call(runner, "history").stdout
-
-
-# --- Answer ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("arguments", "request_"),
-    [
-        (["approve"], {"task": "approve", "request_id": "q"}),
-        (["reject", "--reason", "no"], {"task": "reject", "request_id": "q", "reason": "no"}),
-        (["pause"], {"task": "pause", "reason": ""}),
-        (["pause", "--reason", "lunch"], {"task": "pause", "reason": "lunch"}),
-        (["resume"], {"task": "resume"}),
-    ],
-)
-def test_answers_are_given_in_the_callers_name(
-    rolled: Target, functions: FakeFunctions, runner: CliRunner, arguments: list[str], request_: dict[str, str]
-) -> None:
-    write(rolled, ASKED)
-    result = call(runner, *arguments)
-    assert (result.exit_code, result.stdout) == (0, "It is [done].\n")
-    assert functions.calls == [("steer", {**request_, "by": CALLER})]
-    assert json.loads(call(runner, *arguments, "--json").stdout)["sentence"] == "It is [done]."
-
-
-@pytest.mark.parametrize(
-    ("record", "words"),
-    [
-        (None, "fraud rollout start"),
-        (CANARY, "asks nothing now: it is canary."),
-        (replace(CANARY, approval=ASKED.approval), "asks nothing now: it is canary."),
-        (ROLLED_BACK, "No rollout is under way: rollout-1 is rolled back."),
-    ],
-)
-@pytest.mark.parametrize("arguments", [["approve"], ["reject", "--reason", "no"]])
-def test_answers_without_a_question_are_one_line(
-    rolled: Target,
-    functions: FakeFunctions,
-    runner: CliRunner,
-    record: Rollout | None,
-    words: str,
-    arguments: list[str],
-) -> None:
-    if record is not None:
-        write(rolled, record)
-    told_in_one_line(call(runner, *arguments), words)
-    assert functions.calls == []
-
-
-def test_answer_that_is_refused_is_the_functions_own_sentence(functions: FakeFunctions, runner: CliRunner) -> None:
-    functions.error = {"errorType": "RolloutRefused", "errorMessage": "Nothing is paused."}
-    result = call(runner, "resume")
-    assert (result.exit_code, result.stderr) == (1, "Error: Nothing is paused.\n")
-
-
-def test_complaint_of_a_failure_says_where_to_look() -> None:
-    assert complaint("steer", {"errorType": "KeyError", "errorMessage": "'a\nb'"}) == (
-        "steer failed, its log says more: KeyError: 'a b'"
-    )
-
-
-def test_reject_and_abort_want_a_reason(rolled: Target, runner: CliRunner) -> None:
-    assert call(runner, "reject").exit_code == call(runner, "abort", "--yes").exit_code == 2
-
-
-# --- Abort ----------------------------------------------------------------------------------------------------------
-
-
-def test_abort_says_when_traffic_is_verified_to_be_back(
-    rolled: Target, functions: FakeFunctions, runner: CliRunner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    going = replace(CANARY, stage=Stage.ROLLING_BACK)
-    back = replace(ROLLED_BACK, released=False, lease_until=1e11)
-    unfold(monkeypatch, rolled, CANARY, going, back)
-    result = call(runner, "abort", "--reason", "complaints", "--yes")
-    assert result.exit_code == 0
-    assert functions.calls == [("abort", {"by": CALLER, "reason": "complaints"})]
-    assert "It is [done]." in result.stdout and "All traffic is verified to be back" in result.stdout
-
-
-def test_abort_json_is_one_document(rolled: Target, functions: FakeFunctions, runner: CliRunner) -> None:
-    write(rolled, CANARY)
-    functions.on_call = lambda: write(rolled, ROLLED_BACK)
-    result = call(runner, "abort", "--reason", "complaints", "--yes", "--json")
-    assert json.loads(result.stdout) == {
-        "rollout_id": "rollout-1",
-        "stage": "rolled_back",
-        "reason": "It blocks too much.",
-        "verified": True,
-        "released": True,
-    }
-
-
-@pytest.mark.parametrize(
-    ("after", "words"),
-    [
-        (replace(CANARY, stage=Stage.ROLLING_BACK), "not verified yet"),
-        (replace(PROMOTED, released=False), "It was too late"),
-    ],
-)
-def test_abort_that_is_not_seen_to_be_in_force_is_no_success(
-    rolled: Target, functions: FakeFunctions, runner: CliRunner, waits: list[float], after: Rollout, words: str
-) -> None:
-    write(rolled, CANARY)
-    functions.on_call = lambda: write(rolled, after)
-    told_in_one_line(call(runner, "abort", "--reason", "complaints", "--yes"), words)
-    assert sum(waits) <= commands.LONGEST_ABORT
-
-
-def test_abort_not_confirmed_changes_nothing(rolled: Target, functions: FakeFunctions, runner: CliRunner) -> None:
-    write(rolled, CANARY)
-    result = call(runner, "abort", "--reason", "complaints", input="n\n")
-    assert result.exit_code == 1
-    assert "Roll version 7 back?" in result.stderr and "Nothing was changed" in result.stderr
-    assert functions.calls == []
-
-
-def test_abort_of_nothing_is_one_line(rolled: Target, functions: FakeFunctions, runner: CliRunner) -> None:
-    write(rolled, PROMOTED)
-    told_in_one_line(call(runner, "abort", "--reason", "complaints", "--yes"), "No rollout is under way")
-    assert functions.calls == []

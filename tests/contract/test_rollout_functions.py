@@ -160,6 +160,16 @@ def test_prepare_rollout_beside_a_champion_wants_alarms(stack: Functions) -> Non
     assert "fraud-slot-b-errors does not exist" in answer["sentence"]
 
 
+def test_prepare_rollout_after_a_rollback_that_is_not_verified_is_refused(stack: Functions) -> None:
+    """moto's endpoints answer with what is no score."""
+    package = enlist()
+    under_way(stack, lease_until=time.time() - 1)
+    answer = run(stack, "prepare_rollout", "lock", execution=f"{EXECUTION}-of-another", model_package_arn=package)
+    assert answer["next"] == "refused"
+    assert answer["sentence"].startswith("The rollback of first is not verified: the champion's endpoint fraud-a")
+    assert (record(stack).owner, record(stack).stage) == (EXECUTION, Stage.ROLLING_BACK)
+
+
 def test_deploy_challenger_what_cannot_serve_is_rolled_back(stack: Functions) -> None:
     run(stack, "prepare_rollout", "lock", model_package_arn=enlist())
     run(stack, "deploy_challenger", "bring_up")
@@ -277,12 +287,32 @@ def test_steer_rollout_approves(stack: Functions) -> None:
         ({"task": "approve", "by": "grace"}, "The question now is first/1, not "),
         ({"task": "approve", "by": None, "request_id": "first/1"}, "needs the name"),
         ({"task": "pause", "by": "grace"}, "only shadow, canary and soak can be paused"),
+        ({"task": "pause", "by": "grace", "rollout_id": "second"}, "Rollout second is over; first took its place."),
+        ({"task": "resume", "by": "grace", "rollout_id": "second"}, "Rollout second is over; first took its place."),
+        ({"task": "resume", "by": "grace", "rollout_id": "first"}, "only shadow, canary and soak can be paused"),
+        ({"task": "applaud", "by": "grace"}, "^There is no task applaud.$"),
+        ({"task": "records", "by": "grace"}, "^There is no task records.$"),
     ],
 )
 def test_steer_rollout_refusal_is_an_error_that_says_why(stack: Functions, event: dict[str, Any], words: str) -> None:
     asked(stack)
     with pytest.raises(RolloutRefused, match=words):
         stack.call("steer_rollout", event)
+
+
+def test_steer_rollout_reject_said_again_says_the_same(stack: Functions) -> None:
+    asked(stack)
+    event = {"task": "reject", "by": "grace", "request_id": "first/1", "reason": "no"}
+    assert stack.call("steer_rollout", event) == stack.call("steer_rollout", event)
+
+
+def test_abort_rollout_person_stops_only_the_rollout_that_they_name(stack: Functions) -> None:
+    under_way(stack)
+    with pytest.raises(RolloutRefused, match="No rollout is under way that could be stopped"):
+        stack.call("abort_rollout", {"by": "grace", "reason": "a bad feeling", "rollout_id": "second"})
+    assert record(stack).stage is Stage.CANARY
+    answer = stack.call("abort_rollout", {"by": "grace", "reason": "a bad feeling", "rollout_id": "first"})
+    assert answer["next"] == "stopped"
 
 
 def test_abort_rollout_person_stops_it(stack: Functions) -> None:

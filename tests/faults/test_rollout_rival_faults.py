@@ -17,8 +17,11 @@ TAKE_OVER = [
     ("routing.read", 1),
     ("store.commit", 1),
     ("store.read", 3),
-    ("store.save", 1),
     ("routing.read", 2),
+    ("observations.arms", 1),
+    ("scorer.score", 1),
+    ("store.save", 1),
+    ("routing.read", 3),
     ("alarms.unfit", 1),
     ("store.begin", 1),
 ]

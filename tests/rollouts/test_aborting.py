@@ -83,7 +83,8 @@ def test_alarm_while_nothing_is_armed_is_not_meant(world: World) -> None:
 def test_alarm_that_is_told_late_and_was_about_an_earlier_challenger_is_not_meant() -> None:
     world = at_step(1)
     with nothing_written(world):
-        assert alarm(world, at=NOW - 1) == NOT_MEANT
+        assert alarm(world, at=NOW - 0.1) == NOT_MEANT
+    assert alarm(world, at=NOW).next == "stopped"
 
 
 def test_alarm_in_a_pause_counts() -> None:
@@ -209,6 +210,11 @@ def test_end_of_an_execution_that_promoted_only_tidies_up() -> None:
     assert end(world).next == "released"
     assert (world.serving(), set(world.endpoints.standing)) == (SECOND, {"fraud-b"})
     assert (world.record.stage, world.record.released, world.record.verified) == (Stage.PROMOTED, True, False)
+
+
+@pytest.mark.parametrize(("world", "sentence"), [(promoted, "It was promoted already."), (restored, "It was no good.")])
+def test_end_says_what_it_was_in_a_sentence(world: World, sentence: str) -> None:
+    assert end(world()).sentence == sentence
 
 
 def test_end_of_an_execution_that_was_rolling_back_goes_on_from_there() -> None:

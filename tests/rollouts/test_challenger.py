@@ -366,6 +366,26 @@ def test_remove_endpoint_on_its_way_out_is_waited_for() -> None:
     assert remove(world).next == "removed"
 
 
+def test_remove_renews_the_lease_while_it_waits() -> None:
+    world = restored()
+    world.endpoints.lingering = 2
+    for seconds in (500, 1_000):
+        world.clock.now = NOW + seconds
+        assert remove(world).next == "wait"
+        assert world.record.lease_until == NOW + seconds + 15 * 60
+
+
+def test_remove_that_is_slower_than_another_writer_is_done_again() -> None:
+    world = restored()
+    world.endpoints.lingering = 1
+    number = world.faults.count("store.save") + 1
+    world.faults.before("store.save", number, lambda: world.shifting.verify_rollback(task("verify_rollback")))
+    with pytest.raises(RolloutMoved):
+        remove(world)
+    assert [remove(world).next, remove(world).next] == ["wait", "removed"]
+    assert world.record.verified
+
+
 def test_remove_that_does_not_come_to_its_end_calls_for_a_person() -> None:
     world = restored()
     world.endpoints.lingering = 99

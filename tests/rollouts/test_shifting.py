@@ -165,6 +165,26 @@ def test_shift_begins_a_stage_without_the_pauses_and_verdicts_of_the_last() -> N
     assert (world.record.paused_seconds, world.record.verdicts) == (0, ())
 
 
+@pytest.mark.parametrize("paused", [0, 3])
+def test_shift_decided_before_a_pause_begins_the_pause_anew(paused: int) -> None:
+    """What came before counts for the stage that is over, and nothing of it for the one that begins."""
+    world = in_shadow()
+    world.steering.pause("grace", "")
+    world.clock.pass_by(paused)
+    do(world, "shift", step=0)
+    record = world.record
+    assert (record.paused_at, record.paused_by, record.paused_seconds) == (NOW + paused, "grace", 0)
+    world.clock.pass_by(7)
+    world.steering.resume("grace")
+    assert world.record.paused_seconds == 7
+
+
+def test_shift_without_a_pause_begins_none() -> None:
+    world = in_shadow()
+    do(world, "shift", step=0)
+    assert (world.record.paused_at, world.record.paused_seconds) == (None, 0)
+
+
 @pytest.mark.parametrize(
     ("world", "step", "words"),
     [
@@ -332,6 +352,11 @@ def test_restore_by_another_execution_or_afterwards_is_superseded(execution: str
         ("{not json", "{not json"),
         ('{"Error": "States.Timeout"}', "States.Timeout: no cause was given"),
         ('{"Error": "E", "Cause": "{\\"errorMessage\\": \\"no answer\\"}"}', "E: no answer"),
+        ('{"Error": "E", "Cause": ""}', "E: no cause was given"),
+        ('{"Error": "E", "Cause": null}', "E: no cause was given"),
+        ('{"Error": "E", "Cause": "no {answer}"}', "E: no {answer}"),
+        ('{"Error": "E", "Cause": "{\\"stackTrace\\": []}"}', 'E: {"stackTrace": []}'),
+        ('{"Cause": "no answer"}', '{"Cause": "no answer"}'),
         ('{"other": 1}', '{"other": 1}'),
         ("[1]: {1}", "[1]: {1}"),
         ("x" * 2_000, "x" * 1_000),

@@ -14,11 +14,12 @@ from fraud.errors import (
     FraudError,
     InvalidPackage,
     InvalidPlan,
+    ModelUnavailable,
     RolloutMoved,
     RolloutRefused,
     StoreUnavailable,
 )
-from fraud.rollout import Candidate, Stage
+from fraud.rollout import Candidate, Rollout, Stage
 from fraud.rollout_plan import Gates
 from fraud.rollout_task import Answer
 from tests.fakes.rollout_world import PLAN, RolloutWorld, events, task
@@ -27,6 +28,7 @@ from tests.fakes.samples import NOW
 from tests.rollouts.stages import (
     FIRST,
     OTHER,
+    PACKAGE,
     SECOND,
     THIRD,
     at_step,
@@ -37,6 +39,7 @@ from tests.rollouts.stages import (
     nothing_written,
     promoted,
     refused,
+    restored,
 )
 
 ESTIMATE = "At 4.0 transactions a second it takes about 1 minutes: 20 %, 50 %, 100 %."
@@ -109,6 +112,22 @@ def test_check_older_version_by_an_event_of_the_registry_is_no_step_back() -> No
 def test_check_newer_version_by_an_event_of_the_registry_is_rolled_out() -> None:
     answer = check(with_candidates(True), given(SECOND) | {"started_by": "the approval of the package"})
     assert answer == Answer(next="roll_out", sentence=ESTIMATE, model_package_arn=SECOND)
+
+
+@pytest.mark.parametrize(
+    ("champion", "then"), [(f"{PACKAGE}9", "roll_out"), (f"{PACKAGE}10", "nothing"), (f"{PACKAGE}11", "nothing")]
+)
+@pytest.mark.parametrize("asked", [{}, given(f"{PACKAGE}10") | {"started_by": "the approval of the package"}])
+def test_check_version_is_held_against_the_number_of_a_champion_that_the_registry_forgot(
+    asked: Any, champion: str, then: str
+) -> None:
+    world = with_candidates(*[True] * 9)
+    assert world.routing is not None
+    world.stores.set_routing(
+        replace(world.routing, slots={"a": replace(world.routing.slots["a"], model_package=champion)})
+    )
+    del world.registry.versions[:9]
+    assert check(world, asked).next == then
 
 
 def test_check_champion_by_name_is_nothing_to_do() -> None:
@@ -354,6 +373,55 @@ def test_lock_of_a_silent_execution_is_taken_over_and_its_traffic_restored_first
     [past] = world._store.past.values()  # type: ignore[attr-defined]
     assert (past.rollout_id, past.stage, past.released) == ("first", Stage.ROLLED_BACK, True)
     assert past.reason == f"Nothing was heard of {EXECUTION} beyond its lease."
+    assert past.verified
+    assert events(past)[-1] == f"Verified: {FIRST} serves alone in slot a, 0 decisions since, none by the challenger."
+
+
+def test_lock_of_a_silent_execution_whose_rollback_is_not_verified_is_not_taken_over() -> None:
+    world = at_step(0)
+    world.clock.now = world.record.lease_until
+    world.faults.before("scorer.score", world.faults.count("scorer.score") + 1, ModelUnavailable("ModelError"))
+    told = (
+        "^The rollback of first is not verified: the champion's endpoint fraud-a does not answer: ModelError. "
+        "Look with `fraud status`, mend it, and start again.$"
+    )
+    with pytest.raises(RolloutRefused, match=told):
+        take_over(world)
+    record = world.record
+    assert (record.owner, record.stage, record.verified, record.released) == (
+        EXECUTION,
+        Stage.ROLLING_BACK,
+        False,
+        False,
+    )
+    assert world.routing is not None and world.routing.challenger is None
+    assert take_over(world).next == "locked"
+    [past] = world._store.past.values()  # type: ignore[attr-defined]
+    assert (past.stage, past.verified, past.released) == (Stage.ROLLED_BACK, True, True)
+
+
+def test_lock_of_a_silent_execution_that_verified_its_rollback_is_not_verified_again() -> None:
+    world = restored()
+    world.shifting.verify_rollback(task("verify_rollback"))
+    world.clock.now = world.record.lease_until
+    world.scorer.asked.clear()
+    assert take_over(world).next == "locked"
+    assert world.scorer.asked == []
+
+
+def test_lock_of_a_silent_execution_that_was_tidied_up_meanwhile_is_taken() -> None:
+    world = restored()
+    world.clock.now = world.record.lease_until
+    left: list[Rollout] = []
+
+    def tidy_up() -> None:
+        world.aborting.on_end(EXECUTION, "Its execution ended.")
+        left.append(world.record)
+
+    world.faults.before("store.read", world.faults.count("store.read") + 2, tidy_up)
+    assert take_over(world).next == "locked"
+    assert world.record.owner == OTHER
+    assert list(world._store.past.values()) == left  # type: ignore[attr-defined]
 
 
 def test_lock_of_a_silent_execution_that_promoted_leaves_it_promoted() -> None:

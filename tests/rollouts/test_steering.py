@@ -225,6 +225,65 @@ def test_reject_that_an_approval_overtakes_does_not_say_that_it_was_heard() -> N
     assert world.record.stage is Stage.ROLLING_BACK
 
 
+def test_reject_whose_interruption_was_lost_wakes_the_machine_when_said_again() -> None:
+    world = asked()
+    question = request_id(world)
+    world.faults.before("callbacks.interrupt", 1, StoreUnavailable("SendTaskFailure: Throttling"))
+    with pytest.raises(StoreUnavailable):
+        world.steering.reject("grace", question, "too many reviews")
+    told = "Rejected by grace: too many reviews."
+    with nothing_written(world):
+        assert world.steering.reject("grace", question, "once more") == Answer(next="rejected", sentence=told)
+    assert world.callbacks.interrupted == [(TOKEN, told)]
+
+
+def test_reject_twice_interrupts_once() -> None:
+    world = asked()
+    question = request_id(world)
+    first = world.steering.reject("grace", question, "too many reviews")
+    with nothing_written(world):
+        assert world.steering.reject("mary", question, "the same") == first
+    assert len(world.callbacks.interrupted) == 1
+
+
+def test_reject_slower_than_an_alarm_says_what_the_alarm_said() -> None:
+    world = asked()
+    question = request_id(world)
+    number = world.faults.count("store.read") + 2
+    world.faults.before("store.read", number, lambda: world.aborting.on_alarm("b", NOW + 1, "The alarm went off."))
+    with pytest.raises(RolloutMoved):
+        world.steering.reject("grace", question, "too many reviews")
+    with nothing_written(world):
+        assert world.steering.reject("grace", question, "too many reviews").sentence == "The alarm went off."
+
+
+def test_reject_of_a_question_that_did_not_stand_at_the_rollback_is_refused() -> None:
+    """It was approved, and the step taken; what led back came later."""
+    world = asked()
+    question = request_id(world)
+    world.steering.approve("grace", question)
+    world.shifting.shift(task("shift", step=2))
+    world.aborting.by_person("mary", "a bad feeling")
+    with refused(world, RolloutRefused, "^No rollout waits for an approval now.$"):
+        world.steering.reject("hedy", question, "")
+
+
+def test_reject_of_another_question_after_the_rollback_is_refused() -> None:
+    world = asked()
+    world.steering.reject("grace", request_id(world), "")
+    with refused(world, RolloutRefused, "^No rollout waits for an approval now.$"):
+        world.steering.reject("grace", "first/1", "")
+
+
+def test_reject_after_the_lock_is_free_is_refused() -> None:
+    world = asked()
+    question = request_id(world)
+    world.steering.reject("grace", question, "")
+    world.shifting.release(task("release"))
+    with refused(world, RolloutRefused, "^No rollout waits for an approval now.$"):
+        world.steering.reject("grace", question, "")
+
+
 # --- Wait, and go on --------------------------------------------------------------------------------------------------
 
 

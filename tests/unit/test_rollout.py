@@ -183,7 +183,7 @@ def test_next_step_advice_never_matters(
 
 @given(st.lists(st.integers(1, 9_999), min_size=1, max_size=10, unique=True).map(sorted), st.booleans())
 def test_next_step_passing_looks_lead_through_every_share_to_promotion(steps: list[int], shadow: bool) -> None:
-    plan = Plan(steps_bps=tuple(steps), shadow_seconds=900 * shadow)
+    plan = Plan(steps_bps=tuple(steps), shadow_seconds=900 * shadow, look_seconds=120)
     record = rollout(plan=plan, stage=Stage.SHADOW, since=START)
     shares = []
     for _ in range(len(plan.shares)):

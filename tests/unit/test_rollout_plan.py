@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fraud import rollout_plan
 from fraud.errors import InvalidPlan, RolloutRefused
+from fraud.rollout import PAUSED_LOOKS
 from fraud.rollout_plan import GATES, MOST_LOOKS, MOST_STEPS, Gates, Plan, parse
 
 NUMBERS = [field.name for field in msgspec.structs.fields(Plan) if field.type is int]
@@ -123,6 +124,21 @@ def test_parse_more_looks_than_a_history_holds_are_refused(look_seconds: int, ac
             parse(asked)
 
 
+def test_parse_most_looks_fit_into_the_history_of_an_execution() -> None:
+    """Nine events for each of them, and some are left for what comes before, between and after."""
+    assert 9 * MOST_LOOKS < 25_000 - 9 * PAUSED_LOOKS
+
+
+@pytest.mark.parametrize(("steps", "look_seconds", "accepted"), [(7, 60, True), (8, 60, False), (8, 66, True)])
+def test_parse_plan_of_many_steps_is_looked_at_less_often(steps: int, look_seconds: int, accepted: bool) -> None:
+    asked = {"steps_bps": list(range(1, steps + 1)), "look_seconds": look_seconds}
+    if accepted:
+        assert parse(asked).stages == steps + 2
+    else:
+        with pytest.raises(InvalidPlan, match=r"^the plan may take 2,400 looks, and 2,200 is the most"):
+            parse(asked)
+
+
 def test_stages_are_the_shadow_every_step_and_full_traffic() -> None:
     assert Plan(steps_bps=(1, 2)).stages == 4
     assert Plan(steps_bps=(1, 2), shadow_seconds=0).stages == 3
@@ -178,7 +194,25 @@ def test_estimate_is_the_longer_of_a_stages_time_and_what_it_must_see() -> None:
     )
 
 
-@pytest.mark.parametrize("per_second", [0.0, 1.0])
-def test_estimate_of_what_cannot_be_told_in_time_is_refused(per_second: float) -> None:
-    with pytest.raises(RolloutRefused, match="1,000 of them within its 14,400 s"):
+@pytest.mark.parametrize(("per_second", "needed"), [(0.0, "2,000"), (1.0, "1,000")])
+def test_estimate_of_what_cannot_be_told_in_time_is_refused(per_second: float, needed: str) -> None:
+    with pytest.raises(RolloutRefused, match=f"{needed} of them within its 14,400 s"):
         rollout_plan.estimate(Plan(), per_second)
+
+
+@pytest.mark.parametrize(
+    ("asked", "accepted"),
+    [
+        ({}, False),
+        ({"shadow_seconds": 0}, True),
+        ({"gates": {"advisory": ["block_rate"]}}, False),
+        ({"gates": {"advisory": ["block_rate", "review_rate"]}}, True),
+    ],
+)
+def test_estimate_takes_more_of_a_shadow_that_has_to_prove_something(asked: dict[str, Any], accepted: bool) -> None:
+    plan = parse({"steps_bps": [9_000], "deadline_seconds": 1_500} | asked)
+    if accepted:
+        rollout_plan.estimate(plan, 1.0)
+    else:
+        with pytest.raises(RolloutRefused, match="2,000 of them within its 1,500 s"):
+            rollout_plan.estimate(plan, 1.0)
