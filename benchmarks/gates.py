@@ -1,8 +1,8 @@
-"""How often the gates stop a good challenger, and how soon a bad one: `python -m benchmarks.gates`.
+"""How often the gates stop a good challenger, and how soon they tell: `python -m benchmarks.gates`.
 
-Simulates canaries on cards that come back: a few make most of the transactions, and a card that was blocked is likely
-to be blocked again. Every canary is looked at sixty times, and stopped at the first look that says so. In an A/A canary
-both models are the same, and every stop is a false alarm.
+Simulates canaries and shadows on cards that come back, all of which are looked at sixty times. A canary is stopped at
+the first look that says so; in an A/A canary both models are the same, and every stop is a false alarm. A shadow has to
+be passed besides, and takes as many pairs as that needs.
 """
 
 from __future__ import annotations
@@ -11,65 +11,58 @@ import argparse
 import math
 import os
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from fraud.analysis import Arm, Outcome, Tally
-from fraud.gates import judge_canary
+from benchmarks import canaries, shadows
+from benchmarks.canaries import Canary
+from benchmarks.shadows import End, Shadowing
 from fraud.rollout_plan import Gates
-from fraud.routing import BUCKETS
 
-OURS, EVERY_LOOK, ONE_LOOK = "gates", "z-test at every look", "z-test at the last look"
+Rows = dict[str, list[float]]
+
 BLOCK_RATES = (0.02, 0.03, 0.05, 0.10)
 NO_MARGIN = Gates(error_rate=1, block_rate=1, review_rate=1, block_rate_increase=0, review_rate_increase=0)
-"""Any difference is harm, so that an A/A canary stands on the very edge; a margin only makes false alarms rarer."""
-_SURE = 1.959964
+"""Any difference is harm, so that equal models stand on the very edge; a margin only makes false alarms rarer."""
 
-Counts = npt.NDArray[np.int64]
-
-
-class Canary(NamedTuple):
-    """What is simulated.
-
-    Args:
-        challenger_block: share of transactions that the challenger blocks.
-        champion_block: share that the champion blocks.
-        review: share that either sends to review.
-        share: of the cards, the challenger's.
-        cards: how many.
-        tail: exponent of the Pareto distribution of transactions per card; the smaller, the more a few cards make.
-        likeness: how unlike cards are, as a beta distribution's a + b; a card's transactions correlate by one over one
-            more than it.
-        transactions: of both.
-        looks: evenly spread.
-    """
-
-    challenger_block: float = 0.01
-    champion_block: float = 0.01
-    review: float = 0.05
-    share: float = 0.5
-    cards: int = 4_000
-    tail: float = 1.5
-    likeness: float = 3.0
-    transactions: int = 20_000
-    looks: int = 60
+UNLIKE, ALIKE = Shadowing(), Shadowing(tail=3.0, likeness=20.0)
+"""Cards as in the canaries, and cards that are more alike."""
+EQUAL = (
+    Shadowing(champion_block=0.005, challenger_block=0.005, review=0.02),
+    Shadowing(),
+    Shadowing(overlap=0.5),
+    Shadowing(cards=300),
+    Shadowing(cards=100),
+    Shadowing(review=0.08, overlap=0.9),
+)
+"""Models of equal rates; each is simulated on both kinds of cards."""
+OTHERS = {
+    "equal, no difference allowed; alike": (ALIKE, NO_MARGIN),
+    "equal, no difference allowed; unlike": (UNLIKE, NO_MARGIN),
+    "blocks 3 %; alike": (ALIKE._replace(challenger_block=0.03), Gates()),
+    "blocks 3 %; unlike": (UNLIKE._replace(challenger_block=0.03), Gates()),
+    "blocks 2 %; alike": (ALIKE._replace(challenger_block=0.02), Gates()),
+    "blocks 2 %; unlike": (UNLIKE._replace(challenger_block=0.02), Gates()),
+    "blocks 2 %; tail 1.2, overlap 100 %": (
+        UNLIKE._replace(challenger_block=0.02, tail=1.2, overlap=1.0),
+        Gates(),
+    ),
+}
+"""The last is the worst that was found for a rate on its margin: all differences lie in one direction."""
 
 
-class Look(NamedTuple):
-    """What was counted until a look."""
+class Sheet(NamedTuple):
+    """A table without its rows."""
 
-    champion: Arm
-    challenger: Arm
-
-
-Stopper = Callable[[Look], bool]
+    title: str
+    columns: Sequence[str]
+    caption: str
 
 
 def main() -> None:
@@ -77,108 +70,87 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--canaries", type=int, default=2_000, help="A/A canaries")
     parser.add_argument("--bad-canaries", type=int, default=100, help="canaries of each block rate")
-    arguments = parser.parse_args()
-    show(run(Canary(), arguments.canaries, arguments.bad_canaries, os.cpu_count() or 1))
+    parser.add_argument("--shadows", type=int, default=40, help="of equal models, for each row and kind of cards")
+    parser.add_argument("--other-shadows", type=int, default=100, help="for each other row")
+    given = parser.parse_args()
+    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+        show(CANARIES, of_canaries(pool, Canary(), given.canaries, given.bad_canaries))
+        equal = of_equal(pool, EQUAL, given.shadows)
+        show(PASSED, {label: [*until_passed(alike), *until_passed(unlike)] for label, (alike, unlike) in equal.items()})
+        pooled = list(chain.from_iterable(chain.from_iterable(equal.values())))
+        show(ENDED, {"equal, all of the above": ended(pooled)} | of_others(pool, OTHERS, given.other_shadows))
 
 
-def run(canary: Canary, count: int, bad_count: int, processes: int) -> dict[str, list[float]]:
-    """Row → one figure for each side: OURS, EVERY_LOOK, ONE_LOOK."""
-    with ProcessPoolExecutor(processes) as pool:
-        alike = list(pool.map(partial(stops, canary, NO_MARGIN), range(count), chunksize=10))
-        false = [sum(each[side] is not None for each in alike) for side in range(3)]
-        rows = {
-            "A/A: false alarms": [each / count for each in false],
-            "A/A: at most, 95 % sure": [upper_bound(each, count) for each in false],
-        }
-        for rate in BLOCK_RATES:
-            bad = partial(stops, canary._replace(challenger_block=rate), Gates())
-            rows |= _power(rate, list(pool.map(bad, range(bad_count), chunksize=10)))
+def of_canaries(pool: Executor, canary: Canary, count: int, bad_count: int) -> Rows:
+    """One figure for each side."""
+    alike = list(pool.map(partial(canaries.stops, canary, NO_MARGIN), range(count), chunksize=10))
+    false = [sum(each[side] is not None for each in alike) for side in range(3)]
+    rows = {
+        "A/A: false alarms": [each / count for each in false],
+        "A/A: at most, 95 % sure": [upper_bound(each, count) for each in false],
+    }
+    for rate in BLOCK_RATES:
+        bad = partial(canaries.stops, canary._replace(challenger_block=rate), Gates())
+        rows |= _power(rate, list(pool.map(bad, range(bad_count), chunksize=10)))
     return rows
 
 
-def _power(rate: float, stopped: Sequence[Sequence[int | None]]) -> dict[str, list[float]]:
+def _power(rate: float, stopped: Sequence[Sequence[int | None]]) -> Rows:
     """Share of canaries stopped, and the median of the challenger's transactions until then; infinite for never."""
-    at = [[_or_never(each[side]) for each in stopped] for side in range(3)]
+    at = [_or_never(each[side] for each in stopped) for side in range(3)]
     return {
         f"blocks {rate:.0%}: stopped": [sum(map(math.isfinite, side)) / len(side) for side in at],
         f"blocks {rate:.0%}: after": [statistics.median_high(side) for side in at],
     }
 
 
-def _or_never(transactions: int | None) -> float:
-    return math.inf if transactions is None else transactions
-
-
-def stops(canary: Canary, gates: Gates, seed: int) -> tuple[int | None, int | None, int | None]:
-    """The challenger's transactions when each side stops a canary, or None."""
-    looks = list(simulate(canary, seed))
-    return (
-        _first(looks, partial(_failed, gates)),
-        _first(looks, _differs),
-        _first(looks[-1:], _differs),
-    )
-
-
-def _first(looks: Sequence[Look], stopped: Stopper) -> int | None:
-    return next((_sum(look.challenger, "transactions") for look in looks if stopped(look)), None)
-
-
-def _failed(gates: Gates, look: Look) -> bool:
-    verdicts = judge_canary(gates, look.champion, look.challenger, ())
-    return any(each.outcome is Outcome.FAIL for each in verdicts)
-
-
-def _differs(look: Look) -> bool:
-    """The textbook's two-sided test of two shares at 5 %, block rates only."""
-    ours, theirs = (_sum(arm, "transactions") for arm in (look.challenger, look.champion))
-    blocked, others = (_sum(arm, "block") for arm in (look.challenger, look.champion))
-    if not (ours and theirs and blocked + others):
-        return False
-    pooled = (blocked + others) / (ours + theirs)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / ours + 1 / theirs))
-    return abs(blocked / ours - others / theirs) > _SURE * error
-
-
-def _sum(arm: Arm, field: str) -> int:
-    return sum(getattr(each, field) for each in arm.values())
-
-
-def simulate(canary: Canary, seed: int) -> Iterator[Look]:
-    """A canary as it is seen at each look."""
-    rng = np.random.default_rng(seed)
-    weights = rng.pareto(canary.tail, canary.cards) + 1
-    is_challenger = rng.random(canary.cards) < canary.share
-    bucket = rng.integers(0, BUCKETS, canary.cards)
-    block = np.where(
-        is_challenger, *(_rates(rng, canary, rate) for rate in (canary.challenger_block, canary.champion_block))
-    )
-    review = _rates(rng, canary, canary.review)
-    card = rng.choice(canary.cards, canary.transactions, p=weights / weights.sum())
-    blocked = rng.random(canary.transactions) < block[card]
-    reviewed = ~blocked & (rng.random(canary.transactions) < review[card])
-    look = np.arange(canary.transactions) * canary.looks // canary.transactions
-    place = (look * 2 + is_challenger[card]) * BUCKETS + bucket[card]
-    counts = [_until(canary.looks, place[chosen]) for chosen in (slice(None), blocked, reviewed)]
-    for at in range(canary.looks):
-        yield Look(*(_arm(*(each[at, arm] for each in counts)) for arm in (0, 1)))
-
-
-def _rates(rng: np.random.Generator, canary: Canary, mean: float) -> npt.NDArray[np.float64]:
-    return rng.beta(mean * canary.likeness, (1 - mean) * canary.likeness, canary.cards)
-
-
-def _until(looks: int, place: Counts) -> Counts:
-    """Transactions until each look, by arm and bucket."""
-    return np.bincount(place, minlength=looks * 2 * BUCKETS).reshape(looks, 2, BUCKETS).cumsum(axis=0)
-
-
-def _arm(transactions: Counts, block: Counts, review: Counts) -> Arm:
-    counted = zip(transactions.tolist(), block.tolist(), review.tolist(), strict=True)
+def of_equal(pool: Executor, cases: Iterable[Shadowing], count: int) -> dict[str, tuple[list[End], list[End]]]:
+    """How shadows end at default gates, on alike cards and on unlike ones."""
     return {
-        bucket: Tally(transactions=total, block=blocked, review=reviewed, approve=total - blocked - reviewed)
-        for bucket, (total, blocked, reviewed) in enumerate(counted)
-        if total
+        _named(case): (
+            _ends(pool, case._replace(tail=ALIKE.tail, likeness=ALIKE.likeness), Gates(), count),
+            _ends(pool, case._replace(tail=UNLIKE.tail, likeness=UNLIKE.likeness), Gates(), count),
+        )
+        for case in cases
     }
+
+
+def _named(case: Shadowing) -> str:
+    rates = f"{100 * case.challenger_block:g} % / {100 * case.review:g} %"
+    return f"{case.cards:,} cards, {rates}, {100 * case.overlap:g} %"
+
+
+def of_others(pool: Executor, cases: Mapping[str, tuple[Shadowing, Gates]], count: int) -> Rows:
+    """How shadows end whose models differ, or may not."""
+    return {label: ended(_ends(pool, case, gates, count)) for label, (case, gates) in cases.items()}
+
+
+def _ends(pool: Executor, case: Shadowing, gates: Gates, count: int) -> list[End]:
+    return list(pool.map(partial(shadows.ends, case, gates), range(count), chunksize=5))
+
+
+def until_passed(ends: Sequence[End]) -> list[float]:
+    """Share passed; pairs until then, median and 90th percentile of all."""
+    pairs = _or_never(each.passed for each in ends)
+    return [sum(map(math.isfinite, pairs)) / len(pairs), statistics.median_high(pairs), _ninetieth(pairs)]
+
+
+def ended(ends: Sequence[End]) -> list[float]:
+    """Shadows; share failed and passed, each with its upper bound; pairs until they fail."""
+    count = len(ends)
+    passed, failed = (sum(at is not None for at in each) for each in zip(*ends, strict=True))
+    pairs = _or_never(each.failed for each in ends)
+    shares = [share for events in (failed, passed) for share in (events / count, upper_bound(events, count))]
+    return [count, *shares, statistics.median_high(pairs), _ninetieth(pairs)]
+
+
+def _or_never(counts: Iterable[int | None]) -> list[float]:
+    return [math.inf if each is None else each for each in counts]
+
+
+def _ninetieth(values: Sequence[float]) -> float:
+    """The smallest that at most a tenth lies above."""
+    return sorted(values)[-1 - len(values) // 10]
 
 
 def upper_bound(events: int, count: int) -> float:
@@ -207,11 +179,11 @@ def _at_most(events: int, count: int, share: float) -> float:
     )
 
 
-def show(rows: Mapping[str, Sequence[float]]) -> None:
-    """Print a table: one column for each side."""
-    table = Table(title=_TITLE, title_justify="left", caption_justify="left", caption=_CAPTION)
-    table.add_column("")
-    for name in (OURS, EVERY_LOOK, ONE_LOOK):
+def show(sheet: Sheet, rows: Mapping[str, Sequence[float]]) -> None:
+    """Print a table."""
+    table = Table(title=sheet.title, title_justify="left", caption_justify="left", caption=sheet.caption)
+    table.add_column("", no_wrap=True)
+    for name in sheet.columns:
         table.add_column(name, justify="right")
     for label, values in rows.items():
         table.add_row(label, *(_told(value) for value in values))
@@ -224,12 +196,26 @@ def _told(value: float) -> str:
     return f"{value:,.0f}" if value > 1 else f"{value:.4f}"
 
 
-_TITLE = f"Canaries of {Canary().transactions:,} transactions, half of them the challenger's, {Canary().looks} looks"
-_CAPTION = (
+CANARIES = Sheet(
+    f"Canaries of {Canary().transactions:,} transactions, half of them the challenger's, {Canary().looks} looks",
+    ("gates", "z-test at every look", "z-test at the last look"),
     "A/A: both block 1 % and review 5 %; the gates allow no difference and may err in 5 % of all canaries, errors, "
     "block and review rate together. The z-tests watch the block rate alone, at 5 %. Below, the champion blocks 1 %, "
     "and the gates have their defaults: 1 point more is no harm, and 5 % the cap. After: the challenger's "
-    "transactions until the stop, median."
+    "transactions until the stop, median.",
+)
+PASSED = Sheet(
+    f"Shadows of {UNLIKE.pairs:,} pairs, {UNLIKE.looks} looks: pairs until a model of equal rates passes",
+    ("alike: passed", "median", "90th percentile", "unlike: passed", "median", "90th percentile"),
+    "Cards, block rate / review rate, and the share of each model's blocks and reviews that both make; the gates have "
+    f"their defaults. Alike cards: Pareto exponent {ALIKE.tail:g}, correlation {1 / (ALIKE.likeness + 1):.2f}; unlike "
+    f"ones, as in the canaries: {UNLIKE.tail:g} and {1 / (UNLIKE.likeness + 1):.2f}.",
+)
+ENDED = Sheet(
+    "How shadows end",
+    ("shadows", "failed", "at most", "passed", "at most", "fails after: median", "90th percentile"),
+    f"Below the first row: {UNLIKE.cards:,} cards, the champion blocks 1 %, both review 3 %, overlap 80 %; 2 % blocked "
+    "lie on the margin. Failed: at any look, even after one that would have passed it. At most: 95 % sure.",
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from cli import deploy
+from cli import deploy, rollout_machine
 from cli.errors import CommandError
 from cli.main import app
 from cli.target import Target
@@ -182,7 +182,7 @@ def test_deploy_approved_before_starts_what_no_event_starts(
     machine.on_start = lambda: write(stack, PROMOTED)
     result = call(runner, package, "--approve")
     assert "In service" in result.stdout
-    assert machine.started == [{"model_package_arn": ARN, "started_by": "fraud deploy-model"}]
+    assert machine.started == [{"model_package_arn": ARN, "started_by": rollout_machine.caller(stack)}]
     assert clock.now == NOW + deploy.BEGINS_WITHIN
 
 
