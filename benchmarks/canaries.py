@@ -116,8 +116,9 @@ def simulate(canary: Canary, seed: int) -> Iterator[Look]:
 
 def activity(rng: np.random.Generator, cards: int, tail: float) -> npt.NDArray[np.float64]:
     """Share of the transactions that each card makes: a Pareto distribution's draws."""
-    weights = rng.pareto(tail, cards) + 1
-    return weights / weights.sum()
+    weights: npt.NDArray[np.float64] = rng.pareto(tail, cards) + 1
+    shares: npt.NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 def _rates(rng: np.random.Generator, canary: Canary, mean: float) -> npt.NDArray[np.float64]:

@@ -26,9 +26,10 @@ look takes nine."""
 GATES = ("traffic", "errors", "latency", "block_rate", "review_rate", "alarms")
 """Names of the gates, in the order they are judged."""
 PROVEN, PROOF = ("block_rate", "review_rate"), 2_000
-"""Gates that the shadow has to prove, and the pairs that half of all shadows over thousands of cards need for it at most.
+"""Gates that the shadow has to prove, and the pairs that half of all shadows over thousands of cards need at most.
 
-See docs/benchmarks.md."""
+See docs/benchmarks.md.
+"""
 
 
 class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
