@@ -120,8 +120,10 @@ def abort(target: Target, reason: Reason, yes: Yes = False, as_json: AsJson = Fa
     rollout = rollout_record.under_way(target)
     if not yes and not typer.confirm(f"Roll version {rollout.candidate.version} back?", err=True):
         raise CommandError("Nothing was changed: the rollout goes on.")
-    request = {"by": caller(target), "reason": reason, "rollout_id": rollout.rollout_id}
+    request = {"task": "abort", "by": caller(target), "reason": reason, "rollout_id": rollout.rollout_id}
     answer = invoke(target, "AbortRolloutFunctionName", request)
+    if answer["next"] == "refused":
+        raise CommandError(answer["sentence"])
     if not as_json:
         say(answer["sentence"])
     last = await_verdict(target, rollout.rollout_id)

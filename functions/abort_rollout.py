@@ -27,13 +27,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _answer(aborting: Aborting, alarm_prefix: str, event: dict[str, Any]) -> Answer:
-    detail = event.get("detail", {})
-    match event.get("source"):
-        case "aws.cloudwatch":
-            name, slot = detail["alarmName"], detail["alarmName"].removeprefix(alarm_prefix).partition("-")[0]
-            at = datetime.fromisoformat(event["time"]).timestamp()
-            return aborting.on_alarm(slot, at, f"The alarm {name} went off: {detail['state'].get('reason', '')}")
-        case "aws.states":
-            return aborting.on_end(detail["executionArn"], f"Its execution ended: {detail['status']}.")
-        case _:
-            return aborting.by_person(*(str(event.get(name) or "") for name in ("by", "reason", "rollout_id")))
+    detail, source = event.get("detail", {}), event.get("source")
+    if source == "aws.cloudwatch":
+        name, slot = detail["alarmName"], detail["alarmName"].removeprefix(alarm_prefix).partition("-")[0]
+        at = datetime.fromisoformat(event["time"]).timestamp()
+        return aborting.on_alarm(slot, at, f"The alarm {name} went off: {detail['state'].get('reason', '')}")
+    if source == "aws.states":
+        cause = f"{detail.get('error') or ''} {detail.get('cause') or ''}".strip()
+        return aborting.on_end(detail["executionArn"], f"Its execution ended: {detail['status']}.", cause)
+    if event.get("task") == "abort":
+        return aborting.by_person(*(str(event.get(name) or "") for name in ("by", "reason", "rollout_id")))
+    return Answer(next="ignored", sentence="That is neither an alarm, nor the end of an execution, nor a person.")

@@ -45,8 +45,8 @@ DEPLOY_TIMEOUT = 330
 """Seconds for a function that may take 300."""
 
 TRANSIENT = retry(*LAMBDA_ERRORS, "StoreUnavailable", "DeploymentInterrupted", "RolloutMoved")
-PERSISTENT = retry("States.ALL")
-"""For what should not be given up for any error at all."""
+PERSISTENT = retry("States.ALL", attempts=30)
+"""For what should not be given up for any error at all: more than five minutes of trying."""
 UNVERIFIED = Retry(
     error_equals=["RollbackUnverified"], interval_seconds=10, max_attempts=6, backoff_rate=1.5, max_delay_seconds=60
 )
@@ -67,7 +67,7 @@ def go_forward(failure: Phase, restore: Phase, tidy: Phase) -> list[Phase]:
     check, lock = check_candidate(failure, restore), take_lock(failure, restore)
     deploy, smoke = bring_up(failure, restore), smoke_test(failure, restore)
     first, shadow = serve_first(failure, restore), run_shadow(failure, restore)
-    shift, approval = shift_traffic(failure, restore), ask_for_approval(failure, restore)
+    (shift, bake), approval = shift_traffic(failure, restore), ask_for_approval(failure, restore)
     promote = promote_challenger(failure, restore)
 
     refused = end_refused()
@@ -79,7 +79,7 @@ def go_forward(failure: Phase, restore: Phase, tidy: Phase) -> list[Phase]:
     answers(shadow.exit, shift=shift.entry, ask=approval.entry)
     answers(shift.exit, shift=shift.entry, ask=approval.entry, promote=promote.entry)
     answers(approval.exit, shift=shift.entry)
-    answers(promote.exit, promoted=tidy.entry)
+    answers(promote.exit, promoted=tidy.entry, paused=bake)
 
     return [check, lock, deploy, smoke, first, shadow, shift, approval, promote]
 
@@ -177,7 +177,8 @@ def run_shadow(failure: Phase, restore: Phase) -> Phase:
     return Phase("Shadow", sequence(start, started), says)
 
 
-def shift_traffic(failure: Phase, restore: Phase) -> Phase:
+def shift_traffic(failure: Phase, restore: Phase) -> tuple[Phase, State]:
+    """The phase, and its wait: a promotion that a pause holds up goes back there."""
     shift = call(
         "Shift the traffic",
         SHIFT,
@@ -192,21 +193,22 @@ def shift_traffic(failure: Phase, restore: Phase) -> Phase:
     bake = pause("Bake", "Until the next look at the decisions.")
     judge = call("Judge the bake", JUDGE, "judge", failure, comment="Holds its decisions against the gates.")
     says = question("What does the bake say?", otherwise=restore.entry)
-    answers(shifted, shifted=verify)
+    answers(shifted, shifted=verify, paused=bake)
     sequence(verify, verified)
     answers(verified, verified=bake)
     sequence(bake, judge, says)
     answers(says, hold=bake)
-    return Phase("Shift", sequence(shift, shifted), says)
+    return Phase("Shift", sequence(shift, shifted), says), bake
 
 
 def ask_for_approval(failure: Phase, restore: Phase) -> Phase:
-    nobody = answer_itself(
-        "Nobody answered",
-        "Nobody approved it within the time that the plan allows.",
-        comment="Says that the time for an approval is over.",
+    judge = call(
+        "Judge the approval",
+        JUDGE,
+        "judge",
+        failure,
+        comment="Looks for the answer, and holds what was decided meanwhile against the gates.",
     )
-    sequence(nobody, restore.entry)
     ask = call(
         "Ask for approval",
         STEER,
@@ -215,11 +217,13 @@ def ask_for_approval(failure: Phase, restore: Phase) -> Phase:
         needs=("step", "sentence"),
         timeout="$.answer.wait_seconds",
         waits=True,
-        catches={"States.Timeout": nobody},
-        comment="Asks a person, and waits for the answer for as long as the plan says.",
+        catches={"States.Timeout": judge},
+        comment="Asks a person, and waits for the answer until the next look.",
     )
-    approved = question("Is it approved?", otherwise=restore.entry)
-    return Phase("Approval", sequence(ask, approved), approved)
+    says = question("What does the approval say?", otherwise=restore.entry)
+    sequence(ask, judge, says)
+    answers(says, ask=ask)
+    return Phase("Approval", ask, says)
 
 
 def promote_challenger(failure: Phase, restore: Phase) -> Phase:
@@ -241,10 +245,10 @@ def tidy_up(untidy: Phase, superseded: State) -> Phase:
         timeout=DEPLOY_TIMEOUT,
         comment="Deletes the endpoint that serves nobody any more.",
     )
-    release = unlock("Release the lock", untidy)
-    announce = announcement("Announce the promotion", "Model Promoted", untidy)
     promoted = Succeed("Promoted", comment="The challenger is the champion.")
-    answers(gone, removed=sequence(release, announce, promoted), superseded=superseded)
+    release = unlock("Release the lock", "Is the lock released?", untidy, superseded, promoted)
+    announce = announcement("Announce the promotion", "Model Promoted", untidy)
+    answers(gone, removed=sequence(announce, release), superseded=superseded)
     entry = until(remove, gone, pause("Wait for the former champion", "The endpoint is being deleted."))
     return Phase("Tidying up after a promotion", entry, promoted)
 
@@ -302,10 +306,10 @@ def remove_challenger(untidy: Phase, superseded: State) -> Phase:
         timeout=DEPLOY_TIMEOUT,
         comment="Deletes the challenger's endpoint.",
     )
-    release = unlock("Release the lock after the rollback", untidy)
-    announce = announcement("Announce the rollback", "Rollout Rolled Back", untidy)
     rolled_back = failed("Rolled back", "RolledBack", "The champion serves alone again; the challenger is gone.")
-    answers(gone, removed=sequence(release, announce, rolled_back), superseded=superseded)
+    release = unlock("Release the lock after the rollback", "Is the lock free again?", untidy, superseded, rolled_back)
+    announce = announcement("Announce the rollback", "Rollout Rolled Back", untidy)
+    answers(gone, removed=sequence(announce, release), superseded=superseded)
     entry = until(remove, gone, pause("Wait for the challenger", "The endpoint is being deleted."))
     return Phase("Tidying up after a rollback", entry, rolled_back)
 
@@ -396,8 +400,12 @@ def call(
     )
 
 
-def unlock(state_id: str, untidy: Phase) -> Task:
-    return call(state_id, SHIFT, "release", untidy, comment="Closes the rollout's record: another one may begin.")
+def unlock(state_id: str, asks: str, untidy: Phase, superseded: State, end: State) -> State:
+    """Close the record; returns the first state. Last of all: whoever ends this execution before sees it is open."""
+    release = call(state_id, SHIFT, "release", untidy, comment="Closes the rollout's record: another one may begin.")
+    released = question(asks, otherwise=untidy.entry)
+    answers(released, released=end, superseded=superseded)
+    return sequence(release, released)
 
 
 def announcement(state_id: str, detail_type: str, untidy: Phase) -> Task:

@@ -211,15 +211,6 @@ class Endpoints(Protocol):
         """
         ...
 
-    def remove(self, plan: EndpointPlan) -> None:
-        """Remove what of the plan exists, the endpoint first; what stands there with other content is left.
-
-        Raises:
-            DeploymentFailed: refused.
-            DeploymentInterrupted: no answer; the same call goes on from there.
-        """
-        ...
-
     def clear(self, endpoint: str) -> bool:
         """One attempt at removing whatever stands under an endpoint's name; True once nothing does.
 

@@ -13,13 +13,11 @@ import msgspec
 
 from fraud import analysis
 from fraud.analysis import Outcome, Verdict
-from fraud.rollout_plan import Plan
+from fraud.rollout_plan import APPROVAL_LOOK, PAUSED_LOOK, Plan
 from fraud.routing import ServedModel
 
 MOST_EVENTS, LONGEST_SENTENCE = 200, 1_000
 """Sentences kept in a record, and their characters; a table's item may have 400 KB."""
-PAUSED_LOOKS = 288
-"""Looks in the longest pause: an execution's history must hold them, too."""
 
 
 class Stage(StrEnum):
@@ -76,6 +74,7 @@ class ApprovalRequest(msgspec.Struct, frozen=True, kw_only=True):
         token: resumes the state machine.
         step: the step that approval leads to.
         requested_at: seconds since 1970.
+        asked_since: start of the stage that led to it; what happened since then still counts.
         approved_by: who approved, or None.
     """
 
@@ -83,6 +82,7 @@ class ApprovalRequest(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     step: int
     requested_at: float
+    asked_since: float
     approved_by: str | None = None
 
 
@@ -170,10 +170,11 @@ class Shift(msgspec.Struct, frozen=True, tag="shift"):
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
-    """Ask a person whether to go on to a step."""
+    """Ask a person whether to go on to a step, and look again after so many seconds."""
 
     sentence: str
     step: int
+    seconds: int
 
 
 class Promote(msgspec.Struct, frozen=True, tag="promote"):
@@ -192,14 +193,16 @@ Next = Hold | Shift | Ask | Promote | RollBack
 
 
 def next_step(rollout: Rollout, verdicts: Sequence[Verdict], now: float) -> Next:
-    """What follows from the verdicts of a look at the shadow, a canary or the soak.
+    """What follows from the verdicts of a look at the shadow, a canary, the wait for a person or the soak.
 
-    A failing gate rolls back at once, also in a pause. Otherwise a stage is passed when its time is over and every
-    binding gate passes; what cannot be told by the deadline is rolled back.
+    A failing gate rolls back at once, also in a pause or while a person is asked. Otherwise a stage is passed when its
+    time is over and every binding gate passes; what cannot be told by the deadline is rolled back.
     """
     failed = [each for each in analysis.binding(verdicts) if each.outcome is Outcome.FAIL]
     if failed:
         return RollBack(" ".join(each.sentence for each in failed))
+    if rollout.stage is Stage.APPROVAL:
+        return _in_approval(rollout, now)
     if rollout.paused_at is not None:
         return _in_pause(rollout, now)
     elapsed = now - rollout.since - rollout.paused_seconds
@@ -215,12 +218,24 @@ def next_step(rollout: Rollout, verdicts: Sequence[Verdict], now: float) -> Next
 
 def _in_pause(rollout: Rollout, now: float) -> Next:
     assert rollout.paused_at is not None
-    paused = now - rollout.paused_at
-    if paused >= rollout.plan.pause_seconds:
+    plan, paused = rollout.plan, now - rollout.paused_at
+    left = plan.pause_seconds - paused
+    if left <= 0:
         return RollBack(f"It was paused for {paused:,.0f} s, longer than the plan allows.")
-    return Hold(
-        f"Paused by {rollout.paused_by}.", max(rollout.plan.look_seconds, rollout.plan.pause_seconds // PAUSED_LOOKS)
-    )
+    return Hold(f"Paused by {rollout.paused_by}.", max(1, min(max(plan.look_seconds, PAUSED_LOOK), round(left))))
+
+
+def _in_approval(rollout: Rollout, now: float) -> Next:
+    question, plan = rollout.approval, rollout.plan
+    assert question is not None
+    share = f"{plan.shares[question.step] / 100:g} %"
+    if question.approved_by is not None:
+        return Shift(f"Approved by {question.approved_by}: the challenger gets {share} of the cards.", question.step)
+    left = question.requested_at + plan.approval_seconds - now
+    if left <= 0:
+        return RollBack(f"Nobody approved it within {plan.approval_seconds:,} s.")
+    sentence = f"May the challenger get {share} of the cards? An answer is waited for."
+    return Ask(sentence, question.step, max(1, min(round(left), APPROVAL_LOOK)))
 
 
 def _shortest(rollout: Rollout) -> int:
@@ -236,7 +251,8 @@ def _forward(rollout: Rollout) -> Next:
     plan = rollout.plan
     share = f"{plan.shares[step] / 100:g} %"
     if step == plan.approved_step:
-        return Ask(f"Every gate passed: may the challenger get {share} of the cards?", step)
+        sentence = f"Every gate passed: may the challenger get {share} of the cards?"
+        return Ask(sentence, step, min(plan.approval_seconds, APPROVAL_LOOK))
     return Shift(f"Every gate passed: the challenger gets {share} of the cards.", step)
 
 

@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from fraud import rollout_plan, settings
 from fraud.aws import endpoints
+from fraud.aws.announcements import EventBridgeAnnouncements
 from fraud.aws.bell import SnsBell
 from fraud.aws.callbacks import StepFunctionsCallbacks
 from fraud.aws.endpoint import SageMakerScorer
@@ -155,6 +156,7 @@ def aborting(env: Mapping[str, str] = os.environ) -> tuple[Aborting, str]:
         callbacks=StepFunctionsCallbacks(_client("stepfunctions")),
         slots=_slots(names, _client("sagemaker")),
         bell=SnsBell(_client("sns"), names.alarm_topic),
+        announcements=EventBridgeAnnouncements(_client("events"), names.event_bus),
     )
     return use_case, names.alarm_prefix
 
@@ -197,6 +199,7 @@ def _rollback(table: str) -> Rollback:
         observations=DynamoObservations(dynamodb, table),
         scorer=_scorer(),
         clock=time.time,
+        sleep=time.sleep,
     )
 
 

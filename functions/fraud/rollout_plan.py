@@ -20,9 +20,14 @@ from fraud.routing import BASIS_POINTS
 DAY = 86_400
 MOST_STEPS = 10
 LONGEST_TYPE = 63
-MOST_LOOKS = 2_200
-"""Looks at a rollout's measurements, all stages together: Step Functions ends an execution after 25,000 events, and a
-look takes nine."""
+ENDPOINT_LOOK, PAUSED_LOOK, APPROVAL_LOOK = 60, 300, 600
+"""Seconds between looks at an endpoint on its way, in a pause, and while a person is asked; at most."""
+LONGEST_REMOVAL = 4 * 3_600
+"""Seconds until a person is called; an endpoint that is still coming up cannot be removed before it has."""
+EVENTS_OF_A_LOOK, EVENTS_OF_A_QUESTION, OTHER_EVENTS = 9, 16, 1_000
+"""Events in an execution's history: of a look, of asking a person once more and looking, and of everything else."""
+MOST_EVENTS = 24_000
+"""Step Functions ends an execution after 25,000."""
 GATES = ("traffic", "errors", "latency", "block_rate", "review_rate", "alarms")
 """Names of the gates, in the order they are judged."""
 PROVEN, PROOF = ("block_rate", "review_rate"), 2_000
@@ -91,8 +96,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         approval: whether a person is asked: `never`, `before_traffic` or `before_full` traffic.
         approval_seconds: how long an answer is waited for; without one the rollout is rolled back.
         pause_seconds: longest pause; after it the rollout is rolled back.
-        instance_type: machines of the challenger's endpoint.
-        instance_count: how many.
+        instance_type: machines of the challenger's endpoint; the champion's, where neither input nor stack says.
+        instance_count: how many; likewise.
         gates: limits.
     """
 
@@ -129,11 +134,10 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             longest < self.deadline_seconds,
             f"plan.deadline_seconds must be above the longest stage's {longest} s, not {self.deadline_seconds}",
         )
-        looks = self.stages * self.deadline_seconds // self.look_seconds
         _require(
-            looks <= MOST_LOOKS,
-            f"the plan may take {looks:,} looks, and {MOST_LOOKS:,} is the most that an execution's history holds: "
-            "raise plan.look_seconds, or lower plan.deadline_seconds",
+            self.events <= MOST_EVENTS,
+            f"the plan may take {self.events:,} events, and {MOST_EVENTS:,} is the most that an execution's history "
+            "holds: raise plan.look_seconds, or lower plan.deadline_seconds",
         )
 
     @property
@@ -145,6 +149,14 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def approved_step(self) -> int | None:
         """The step, an index into `shares`, that needs a person's approval."""
         return {"before_traffic": 0, "before_full": len(self.steps_bps)}.get(self.approval)
+
+    @property
+    def events(self) -> int:
+        """The most events that an execution's history may hold: every stage to its deadline, and one longest pause."""
+        looks = self.stages * self.deadline_seconds // self.look_seconds
+        looks += (self.deploy_seconds + LONGEST_REMOVAL) // ENDPOINT_LOOK + self.pause_seconds // PAUSED_LOOK
+        questions = 0 if self.approval == "never" else self.approval_seconds // APPROVAL_LOOK
+        return looks * EVENTS_OF_A_LOOK + questions * EVENTS_OF_A_QUESTION + OTHER_EVENTS
 
     @property
     def stages(self) -> int:
@@ -160,8 +172,8 @@ _BOUNDS = (
     ("look_seconds", 1, 3_600),
     ("deadline_seconds", 2, 14 * DAY),
     ("deploy_seconds", 10, 4 * 3_600),
-    ("approval_seconds", 10, 14 * DAY),
-    ("pause_seconds", 10, 14 * DAY),
+    ("approval_seconds", 10, 4 * DAY),
+    ("pause_seconds", 10, 2 * DAY),
     ("instance_count", 1, 100),
 )
 

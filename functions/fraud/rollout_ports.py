@@ -128,6 +128,18 @@ class Callbacks(Protocol):
         ...
 
 
+class Announcements(Protocol):
+    """Tells subscribers of rollouts."""
+
+    def announce(self, rollout: Rollout, sentence: str) -> None:
+        """Tell what became of a rollout that is promoted or rolled back.
+
+        Raises:
+            StoreUnavailable: perhaps not told; telling it again is safe.
+        """
+        ...
+
+
 class Bell(Protocol):
     """Calls people."""
 

@@ -13,7 +13,6 @@ import msgspec
 
 from fraud.errors import Permanent, RollbackUnverified, RolloutRefused, RolloutSuperseded
 from fraud.rollout import Ask, Hold, Next, Shift
-from fraud.rollout_plan import Plan
 
 BY_APPROVAL = "the approval of the package"
 """Who asks, when the registry's event does; see the rule in the template."""
@@ -106,9 +105,9 @@ def answered(call: Callable[[], Answer], permanent: str) -> dict[str, Any]:
     return plain
 
 
-def told(step: Next, plan: Plan) -> Answer:
+def told(step: Next) -> Answer:
     """The answer that says what follows from a look."""
     word = str(step.__struct_config__.tag)
-    seconds = step.seconds if isinstance(step, Hold) else plan.approval_seconds if isinstance(step, Ask) else 0
+    seconds = step.seconds if isinstance(step, Hold | Ask) else 0
     number = step.step if isinstance(step, Shift | Ask) else -1
     return Answer(next=word, sentence=step.sentence, wait_seconds=seconds, step=number)

@@ -25,6 +25,8 @@ class ServedModel:
         contract_hash: `fraud.features.contract_hash` of them.
         review_threshold: scores at or above it go to review.
         block_threshold: scores at or above it are blocked.
+        instance_type: machines of the endpoint; empty where that is not known.
+        instance_count: how many; 0 where that is not known.
     """
 
     endpoint: str
@@ -33,6 +35,8 @@ class ServedModel:
     contract_hash: str
     review_threshold: float
     block_threshold: float
+    instance_type: str = ""
+    instance_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

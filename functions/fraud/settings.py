@@ -121,6 +121,7 @@ class AbortSettings:
     endpoint_slot_b: str
     alarm_prefix: str
     alarm_topic: str
+    event_bus: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,14 @@ class FakeFunctions:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, str]]] = []
+        self.answer = {"next": "done", "sentence": "It is [done]."}
         self.error: dict[str, str] | None = None
         self.on_call: Callable[[], None] = lambda: None
 
     def invoke(self, **request: str) -> dict[str, Any]:
         self.calls.append((request["FunctionName"], json.loads(request["Payload"])))
         self.on_call()
-        answer = {"next": "done", "sentence": "It is [done].", "wait_seconds": 0, "step": -1, "model_package_arn": ""}
+        answer = self.answer | {"wait_seconds": 0, "step": -1, "model_package_arn": ""}
         body = io.BytesIO(json.dumps(self.error or answer).encode())
         return {"Payload": body} | ({"FunctionError": "Unhandled"} if self.error else {})
 
@@ -153,7 +154,9 @@ def test_abort_says_when_traffic_is_verified_to_be_back(
     unfold(monkeypatch, rolled, CANARY, going, back)
     result = call(runner, "abort", "--reason", "complaints", "--yes")
     assert result.exit_code == 0
-    assert functions.calls == [("abort", {"by": CALLER, "reason": "complaints", "rollout_id": "rollout-1"})]
+    assert functions.calls == [
+        ("abort", {"task": "abort", "by": CALLER, "reason": "complaints", "rollout_id": "rollout-1"})
+    ]
     assert "It is [done]." in result.stdout and "All traffic is verified to be back" in result.stdout
 
 
@@ -184,6 +187,16 @@ def test_abort_that_is_not_seen_to_be_in_force_is_no_success(
     functions.on_call = lambda: write(rolled, after)
     told_in_one_line(call(runner, "abort", "--reason", "complaints", "--yes"), words)
     assert sum(waits) <= rollout_answers.LONGEST_ABORT
+
+
+def test_abort_that_is_refused_is_one_line(
+    rolled: Target, functions: FakeFunctions, runner: CliRunner, waits: list[float]
+) -> None:
+    """It came just after the promotion: there is nothing to wait for."""
+    write(rolled, CANARY)
+    functions.answer = {"next": "refused", "sentence": "No rollout is under way that could be stopped."}
+    told_in_one_line(call(runner, "abort", "--reason", "complaints", "--yes"), "No rollout is under way that could")
+    assert waits == []
 
 
 def test_abort_not_confirmed_changes_nothing(rolled: Target, functions: FakeFunctions, runner: CliRunner) -> None:

@@ -54,7 +54,7 @@ CANARY = Rollout(
     ),
     events=(Event(at=NOW - 240, sentence="The challenger gets 5 % of the cards."),),
 )
-QUESTION = ApprovalRequest(request_id="q", token="secret", step=4, requested_at=NOW - 60)
+QUESTION = ApprovalRequest(request_id="q", token="secret", step=4, requested_at=NOW - 60, asked_since=NOW - 120)
 ASKED = replace(CANARY, stage=Stage.APPROVAL, step=3, approval=QUESTION)
 OBSERVED = Observed(
     CANARY,

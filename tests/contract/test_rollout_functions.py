@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -14,7 +15,7 @@ from fraud import rollout_bootstrap
 from fraud.aws.rollout_store import DynamoRolloutStore
 from fraud.aws.routing_store import DynamoRoutingStore
 from fraud.aws.slot_alarms import KINDS, CloudWatchSlotAlarms
-from fraud.errors import RolloutRefused
+from fraud.errors import RolloutRefused, StoreUnavailable
 from fraud.rollout import ApprovalRequest, Rollout, Stage
 from fraud.routing import Routing
 from fraud.settings import RegistrySettings
@@ -72,11 +73,17 @@ def alarms_of(slot: str) -> None:
         )
 
 
-def said() -> list[str]:
-    """Subjects of what people were told."""
+def rung() -> list[tuple[str, str]]:
+    """Subject and text of what people were told."""
     queue = client("sqs").get_queue_url(QueueName="people")["QueueUrl"]
     messages = client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
-    return [json.loads(each["Body"])["Subject"] for each in messages]
+    bodies = [json.loads(each["Body"]) for each in messages]
+    return [(body["Subject"], body["Message"]) for body in bodies]
+
+
+def said() -> list[str]:
+    """Subjects of what people were told."""
+    return [subject for subject, _ in rung()]
 
 
 def run(functions: Functions, function: str, task: str, **fields: Any) -> dict[str, Any]:
@@ -261,7 +268,8 @@ def test_steer_rollout_pauses_and_resumes(stack: Functions) -> None:
 
 
 def asked(stack: Functions) -> None:
-    question = ApprovalRequest(request_id="first/1", token="t" * 100, step=1, requested_at=time.time())
+    now = time.time()
+    question = ApprovalRequest(request_id="first/1", token="t" * 100, step=1, requested_at=now, asked_since=now - 600)
     under_way(stack, Stage.APPROVAL, approval=question)
 
 
@@ -289,7 +297,7 @@ def test_steer_rollout_approves(stack: Functions) -> None:
         ({"task": "pause", "by": "grace"}, "only shadow, canary and soak can be paused"),
         ({"task": "pause", "by": "grace", "rollout_id": "second"}, "Rollout second is over; first took its place."),
         ({"task": "resume", "by": "grace", "rollout_id": "second"}, "Rollout second is over; first took its place."),
-        ({"task": "resume", "by": "grace", "rollout_id": "first"}, "only shadow, canary and soak can be paused"),
+        ({"task": "resume", "by": "grace", "rollout_id": "first"}, "^The rollout is not paused.$"),
         ({"task": "applaud", "by": "grace"}, "^There is no task applaud.$"),
         ({"task": "records", "by": "grace"}, "^There is no task records.$"),
     ],
@@ -306,21 +314,43 @@ def test_steer_rollout_reject_said_again_says_the_same(stack: Functions) -> None
     assert stack.call("steer_rollout", event) == stack.call("steer_rollout", event)
 
 
+ABORT = {"task": "abort", "by": "grace", "reason": "a bad feeling"}
+
+
 def test_abort_rollout_person_stops_only_the_rollout_that_they_name(stack: Functions) -> None:
     under_way(stack)
-    with pytest.raises(RolloutRefused, match="No rollout is under way that could be stopped"):
-        stack.call("abort_rollout", {"by": "grace", "reason": "a bad feeling", "rollout_id": "second"})
+    refused = stack.call("abort_rollout", {**ABORT, "rollout_id": "second"})
+    assert (refused["next"], refused["sentence"].partition(";")[0]) == (
+        "refused",
+        "No rollout is under way that could be stopped",
+    )
     assert record(stack).stage is Stage.CANARY
-    answer = stack.call("abort_rollout", {"by": "grace", "reason": "a bad feeling", "rollout_id": "first"})
-    assert answer["next"] == "stopped"
+    assert stack.call("abort_rollout", {**ABORT, "rollout_id": "first"})["next"] == "stopped"
 
 
 def test_abort_rollout_person_stops_it(stack: Functions) -> None:
     under_way(stack)
-    answer = stack.call("abort_rollout", {"by": "grace", "reason": "a bad feeling"})
+    answer = stack.call("abort_rollout", ABORT)
     assert answer["sentence"] == "Stopped by grace: a bad feeling."
     served = routing(stack)
     assert served is not None and served.challenger is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"by": "grace", "reason": "a bad feeling"},
+        {**ABORT, "task": "pause"},
+        {"source": "aws.sagemaker", "detail-type": "SageMaker Endpoint State Change", "detail": {}},
+        {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}},
+    ],
+)
+def test_abort_rollout_event_that_it_does_not_know_changes_nothing(stack: Functions, event: dict[str, Any]) -> None:
+    under_way(stack)
+    before = record(stack), routing(stack)
+    assert stack.call("abort_rollout", event)["next"] == "ignored"
+    assert (record(stack), routing(stack)) == before
 
 
 # --- EventBridge ------------------------------------------------------------------------------------------------------
@@ -361,6 +391,68 @@ def test_abort_rollout_golden_end_of_the_execution_tidies_up(stack: Functions) -
     assert (told.stage, told.released, told.verified) == (Stage.ROLLED_BACK, True, True)
     assert told.reason == "Its execution ended: TIMED_OUT."
     assert stack.call("abort_rollout", event)["next"] == "ignored"
+    assert said() == []
+
+
+@pytest.fixture
+def bus(stack: Functions) -> Callable[[], list[dict[str, Any]]]:
+    """What subscribers of the bus hear, each thing once."""
+    events, queue = client("events"), client("sqs").create_queue(QueueName="subscriber")["QueueUrl"]
+    events.put_rule(Name="all", EventBusName=ENVIRONMENT["EVENT_BUS"], EventPattern='{"source": ["fraud.rollouts"]}')
+    target = {"Id": "1", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:subscriber"}
+    events.put_targets(Rule="all", EventBusName=ENVIRONMENT["EVENT_BUS"], Targets=[target])
+
+    def hear() -> list[dict[str, Any]]:
+        messages = client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(each["Body"]) for each in messages]
+
+    return hear
+
+
+def test_abort_rollout_end_of_the_execution_is_announced_on_the_stacks_bus_once(
+    stack: Functions, bus: Callable[[], list[dict[str, Any]]]
+) -> None:
+    under_way(stack)
+    scores([0.1])
+    for _ in range(2):
+        stack.call("abort_rollout", golden("eventbridge_execution"))
+    [heard] = bus()
+    assert heard["detail-type"] == "Rollout Rolled Back"
+    assert heard["detail"] == {
+        "rollout_id": "first",
+        "execution": EXECUTION,
+        "sentence": "Its execution ended: TIMED_OUT.",
+        "model_package_arn": record(stack).candidate.model_package,
+    }
+
+
+def test_abort_rollout_end_after_a_promotion_announces_it_and_releases(
+    stack: Functions, bus: Callable[[], list[dict[str, Any]]]
+) -> None:
+    under_way(stack, Stage.PROMOTED)
+    assert stack.call("abort_rollout", golden("eventbridge_execution"))["next"] == "released"
+    assert [each["detail-type"] for each in bus()] == ["Model Promoted"]
+    assert (record(stack).stage, record(stack).released) == (Stage.PROMOTED, True)
+
+
+def test_abort_rollout_end_that_cannot_be_announced_keeps_the_lock(stack: Functions) -> None:
+    """EventBridge tells of the end again; the announcement is not lost."""
+    under_way(stack, Stage.PROMOTED)
+    client("events").delete_event_bus(Name=ENVIRONMENT["EVENT_BUS"])
+    with pytest.raises(StoreUnavailable):
+        stack.call("abort_rollout", golden("eventbridge_execution"))
+    assert not record(stack).released
+
+
+def test_abort_rollout_end_with_a_cause_tells_people_in_its_words(stack: Functions) -> None:
+    under_way(stack)
+    scores([0.1])
+    event = golden("eventbridge_execution")
+    event["detail"] |= {"status": "FAILED", "error": "States.Runtime", "cause": "A path is not there."}
+    assert stack.call("abort_rollout", event)["next"] == "released"
+    [(subject, message)] = rung()
+    assert subject == "A rollout did not promote its model"
+    assert "Its execution ended: FAILED. States.Runtime A path is not there." in message
 
 
 def test_abort_rollout_end_without_a_proof_calls_people(stack: Functions) -> None:

@@ -62,7 +62,9 @@ def test_begin_first_record_is_read_as_it_was_returned(store: RolloutStore) -> N
 
 
 def test_begin_every_field_is_kept(store: RolloutStore) -> None:
-    question = ApprovalRequest(request_id="q", token="t", step=1, requested_at=NOW + 0.25, approved_by="ada")
+    question = ApprovalRequest(
+        request_id="q", token="t", step=1, requested_at=NOW + 0.25, asked_since=NOW - 0.25, approved_by="ada"
+    )
     verdict = Verdict(
         gate="errors", outcome=Outcome.FAIL, sentence="s", observed=0.1, limit=None, count=3, advisory=True
     )
@@ -225,17 +227,23 @@ def commit(stub: Stubber) -> Rollout:
     return DynamoRolloutStore(stub.client, ROLLOUTS).commit(rollout(revision=1), STEADY)
 
 
-@pytest.mark.parametrize("codes", [("TransactionConflict", "None"), ("None", "ThrottlingError")])
-def test_commit_cancelled_without_a_failed_condition_is_unavailable(dynamodb: Stubber, codes: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("codes", [("ProvisionedThroughputExceeded", "None"), ("None", "ThrottlingError")])
+def test_commit_cancelled_because_nobody_could_write_is_unavailable(dynamodb: Stubber, codes: tuple[str, ...]) -> None:
     cancelled(dynamodb, *codes)
     with pytest.raises(StoreUnavailable):
         commit(dynamodb)
 
 
 @pytest.mark.parametrize(
-    "codes", [("ConditionalCheckFailed", "None"), ("TransactionConflict", "ConditionalCheckFailed")]
+    "codes",
+    [
+        ("ConditionalCheckFailed", "None"),
+        ("TransactionConflict", "ConditionalCheckFailed"),
+        ("TransactionConflict", "None"),
+        ("None", "TransactionConflict"),
+    ],
 )
-def test_commit_cancelled_by_a_condition_moved(dynamodb: Stubber, codes: tuple[str, ...]) -> None:
+def test_commit_cancelled_by_somebody_who_writes_moved(dynamodb: Stubber, codes: tuple[str, ...]) -> None:
     cancelled(dynamodb, *codes)
     with pytest.raises(RolloutMoved):
         commit(dynamodb)

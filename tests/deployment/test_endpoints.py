@@ -273,39 +273,8 @@ def test_describe_without_permission_fails(sagemaker: SageMaker) -> None:
         sagemaker.endpoints.describe("fraud-a")
 
 
-def test_remove_takes_the_endpoint_first(sagemaker: SageMaker) -> None:
-    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("Failed"))
-    sagemaker.answers("delete_endpoint", ENDPOINT)
-    sagemaker.answers("describe_endpoint_config", CONFIG, config())
-    sagemaker.answers("delete_endpoint_config", CONFIG)
-    sagemaker.answers("describe_model", MODEL, model())
-    sagemaker.answers("delete_model", MODEL)
-
-    sagemaker.endpoints.remove(PLAN)
-
-
-def test_remove_what_is_of_others_or_going_or_gone_is_left(sagemaker: SageMaker) -> None:
-    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("InService", "another"))
-    sagemaker.answers("describe_endpoint_config", CONFIG, config("another"))
-    sagemaker.answers("describe_model", MODEL, model("another"))
-    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("Deleting"))
-    sagemaker.refuses("describe_endpoint_config")
-    sagemaker.refuses("describe_model")
-
-    sagemaker.endpoints.remove(PLAN)
-    sagemaker.endpoints.remove(PLAN)
-
-
-def test_remove_endpoint_on_its_way_is_refused_and_the_rest_is_kept(sagemaker: SageMaker) -> None:
-    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("Creating"))
-    sagemaker.refuses("delete_endpoint", message="Cannot update in-progress endpoint")
-
-    with pytest.raises(DeploymentFailed, match=r"removing endpoint fraud-a: .*in-progress"):
-        sagemaker.endpoints.remove(PLAN)
-
-
 @mock_aws
-def test_create_describe_and_remove_against_a_model_of_sagemaker() -> None:
+def test_create_describe_and_clear_against_a_model_of_sagemaker() -> None:
     client = boto3.client("sagemaker", region_name="eu-central-1")
     endpoints = SageMakerEndpoints(client, lambda seconds: None)
 
@@ -313,8 +282,8 @@ def test_create_describe_and_remove_against_a_model_of_sagemaker() -> None:
     endpoints.create(PLAN)
 
     assert endpoints.describe("fraud-a") == EndpointState(Phase.IN_SERVICE, PLAN.name, "InService")
-    endpoints.remove(PLAN)
-    endpoints.remove(PLAN)
+    assert endpoints.clear("fraud-a") is True
+    assert endpoints.clear("fraud-a") is True
     assert endpoints.describe("fraud-a") is None
     assert client.list_models()["Models"] == [] and client.list_endpoint_configs()["EndpointConfigs"] == []
 
@@ -429,14 +398,6 @@ def test_endpoints_another_plan_comes_under_the_name_once_it_is_clear(endpoints:
     endpoints.create(OTHER)
     state = endpoints.describe("fraud-a")
     assert state is not None and state.config == OTHER.name
-
-
-def test_endpoints_remove_leaves_what_is_of_another_plan(endpoints: Endpoints) -> None:
-    endpoints.create(PLAN)
-    endpoints.remove(OTHER)
-    assert endpoints.describe("fraud-a") is not None
-    endpoints.remove(PLAN)
-    assert endpoints.describe("fraud-a") is None
 
 
 def test_endpoints_in_memory_refuse_another_plan_under_the_name() -> None:

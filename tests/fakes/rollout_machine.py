@@ -48,8 +48,8 @@ FUNCTIONS = {
     ("serve_first", "shadow", "shift", "verify", "promote", "restore", "verify_rollback", "release"), "shift_traffic"
 )
 """Task → the function that does it."""
-ANSWER = "answer"
-"""Not a task: a person's answer, waited for."""
+ANSWER, ANNOUNCE = "answer", "announce"
+"""No tasks of a function: a person's answer, waited for until the next look, and an event on the bus."""
 
 NEXT: dict[tuple[str, str], str | None] = {
     ("check", "roll_out"): "lock",
@@ -73,15 +73,19 @@ NEXT: dict[tuple[str, str], str | None] = {
     ("shift", "shifted"): "verify",
     ("verify", "verified"): "judge",
     ("ask", "asked"): ANSWER,
-    (ANSWER, "shift"): "shift",
+    (ANSWER, "answered"): "judge",
+    (ANSWER, "timeout"): "judge",
+    ("shift", "paused"): "judge",
     ("promote", "promoted"): "remove",
+    ("promote", "paused"): "judge",
     ("restore", "restored"): "verify_rollback",
     ("restore", "promoted"): "remove",
     ("restore", "superseded"): None,
     ("verify_rollback", "verified"): "remove",
     ("verify_rollback", "superseded"): None,
     ("remove", "wait"): "remove",
-    ("remove", "removed"): "release",
+    ("remove", "removed"): ANNOUNCE,
+    (ANNOUNCE, "announced"): "release",
     ("remove", "superseded"): None,
     ("release", "released"): None,
     ("release", "superseded"): None,
@@ -116,7 +120,8 @@ def check_rolled_back(world: RolloutWorld) -> None:
 def everything(world: RolloutWorld) -> Any:
     """All that a rollout may change."""
     endpoints = {name: (each.plan, each.going) for name, each in world.endpoints.standing.items()}
-    told = (list(world.bell.rung), list(world.callbacks.resumed), list(world.callbacks.interrupted))
+    callbacks = (list(world.callbacks.resumed), list(world.callbacks.interrupted))
+    told = (list(world.bell.rung), list(world.announcements.made), *callbacks)
     return world._store.read(), world.routing, endpoints, list(world.endpoints.created), told
 
 
@@ -194,9 +199,9 @@ class Machine:
         """Wait, if the machine does, and do the next task; the word of its answer."""
         task = self.next
         assert task is not None, "it is over"
-        if task == "judge" or self.word == "wait":
+        if self.word == "wait" or (task == "judge" and self.word not in ("answered", "timeout")):
             self.world.pass_by(self.answer["wait_seconds"])
-        self.answer = self._heard() if task == ANSWER else self._tried(task)
+        self.answer = {ANSWER: self._heard, ANNOUNCE: self._announced}.get(task, lambda: self._tried(task))()
         self.played.append((task, self.word))
         self.next = NEXT.get((task, self.word), "restore")
         return self.word
@@ -210,29 +215,39 @@ class Machine:
         return answer
 
     def _tried(self, task: str) -> dict[str, Any]:
-        fields = {"token": f"{self.name}-{1 + sum(each == 'ask' for each, _ in self.played)}"} if task == "ask" else {}
+        fields: dict[str, Any] = {}
+        # The answer before is kept while a person is asked: it says how long the machine waits.
+        kept: dict[str, Any] = {}
+        if task == "ask":
+            fields["token"] = f"{self.name}-{1 + sum(each == 'ask' for each, _ in self.played)}"
+            kept["wait_seconds"] = self.answer["wait_seconds"]
         for _ in range(TRIES - 1):
             try:
-                return self.call(task, **fields)
+                return self.call(task, **fields) | kept
             except TRANSIENT:
                 continue
         try:
-            return self.call(task, **fields)
+            return self.call(task, **fields) | kept
         except TRANSIENT as error:
             if task in FINAL:
                 raise
             return {"next": "failed", "sentence": f"{type(error).__name__}: {error}"}
 
     def _heard(self) -> dict[str, Any]:
-        """What came of the question by now; if nothing did, nothing comes in time."""
+        """What came of the question by now; if nothing did, nothing comes until the next look."""
         for token, step, _ in self.world.callbacks.resumed:
             if token == self.token:
-                return self.answer | {"next": "shift", "step": step}
+                return self.answer | {"next": "answered", "step": step}
         if self.token in self.world.callbacks.waiting:
-            self.world.pass_by(self.world.record.plan.approval_seconds)
+            self.world.pass_by(self.answer["wait_seconds"])
             self.world.callbacks.waiting.remove(self.token)
-            return {"next": "failed", "sentence": "Nobody answered in time."}
+            return self.answer | {"next": "timeout"}
         return {"next": "failed", "sentence": "It was interrupted."}
+
+    def _announced(self) -> dict[str, Any]:
+        """The event says what the answer before it does, which stays."""
+        self.world.announcements.made.append((self.name, str(self.world.record.stage), self.answer["sentence"]))
+        return self.answer | {"next": "announced"}
 
 
 def abandon(world: RolloutWorld) -> RolloutWorld:

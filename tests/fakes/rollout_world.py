@@ -29,7 +29,14 @@ from tests.deployment import packages
 from tests.fakes import rollouts, samples, shadow
 from tests.fakes.aws import ROLLOUTS, AwsStores
 from tests.fakes.faults import Clock, Faults, Watched
-from tests.fakes.rollouts import MemoryEndpoints, MemoryRegistry, RecordingBell, RecordingCallbacks, ScriptedAlarms
+from tests.fakes.rollouts import (
+    MemoryEndpoints,
+    MemoryRegistry,
+    RecordingAnnouncements,
+    RecordingBell,
+    RecordingCallbacks,
+    ScriptedAlarms,
+)
 from tests.fakes.samples import NOW
 from tests.fakes.shadow import ShadowWorld
 from tests.fakes.world import MemoryStores, Rows, ScriptedScorer, Stores, World
@@ -95,6 +102,7 @@ class RolloutWorld:
     alarms: ScriptedAlarms = field(default_factory=ScriptedAlarms)
     callbacks: RecordingCallbacks = field(default_factory=RecordingCallbacks)
     bell: RecordingBell = field(default_factory=RecordingBell)
+    announcements: RecordingAnnouncements = field(default_factory=RecordingAnnouncements)
     scorer: PackageScorer = field(default_factory=PackageScorer)
     plan: Mapping[str, Any] = field(default_factory=lambda: PLAN)
     on_second: Callable[[], object] = lambda: None
@@ -178,9 +186,8 @@ class RolloutWorld:
 
     @property
     def rollback(self) -> Rollback:
-        return Rollback(
-            self.store, self.routings, self._observations(), self._watched("scorer", self.scorer), self.clock
-        )
+        scorer = self._watched("scorer", self.scorer)
+        return Rollback(self.store, self.routings, self._observations(), scorer, self.clock, self.pass_by)
 
     def _observations(self) -> Any:
         return self._watched("observations", rollouts.observations(self.stores, self.shadows.seen))
@@ -229,7 +236,9 @@ class RolloutWorld:
 
     @property
     def aborting(self) -> Aborting:
-        return Aborting(self.rollback, self._watched("callbacks", self.callbacks), self.slots, self.bell)
+        callbacks = self._watched("callbacks", self.callbacks)
+        announcements = self._watched("announcements", self.announcements)
+        return Aborting(self.rollback, callbacks, self.slots, self.bell, announcements)
 
     # --- Looking -----------------------------------------------------------------------------------------------------
 

@@ -239,6 +239,16 @@ class RecordingBell:
         self.rung.append((subject, message))
 
 
+@dataclass
+class RecordingAnnouncements:
+    """Rollout, stage and sentence of every announcement."""
+
+    made: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def announce(self, rollout: Rollout, sentence: str) -> None:
+        self.made.append((rollout.rollout_id, str(rollout.stage), sentence))
+
+
 @dataclass(frozen=True)
 class Standing:
     """An endpoint.

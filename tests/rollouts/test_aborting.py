@@ -12,7 +12,6 @@ from fraud.errors import (
     ModelUnavailable,
     RollbackUnverified,
     RolloutMoved,
-    RolloutRefused,
     StoreUnavailable,
 )
 from fraud.rollout import Stage
@@ -39,6 +38,7 @@ from tests.rollouts.stages import (
 
 TOLD = "The alarm fraud-slot-b-errors went off: 9 errors."
 NOT_MEANT = Answer(next="ignored", sentence="No rollout that this is about is under way.")
+NOT_TO_STOP = Answer(next="refused", sentence="No rollout is under way that could be stopped; a promoted one stays so.")
 NOTHING_LEFT = Answer(next="ignored", sentence="It left nothing to be done.")
 ENDED = "Its execution ended: TIMED_OUT."
 
@@ -49,8 +49,8 @@ def alarm(world: RolloutWorld, slot: str = "b", at: float = NOW + 1) -> Answer:
     return world.aborting.on_alarm(slot, at, TOLD)
 
 
-def end(world: RolloutWorld, execution: str = EXECUTION) -> Answer:
-    return world.aborting.on_end(execution, ENDED)
+def end(world: RolloutWorld, execution: str = EXECUTION, cause: str = "") -> Answer:
+    return world.aborting.on_end(execution, ENDED, cause)
 
 
 # --- Alarms -----------------------------------------------------------------------------------------------------------
@@ -159,17 +159,16 @@ def test_person_may_stop_it_at_any_stage_before_promotion(world: World) -> None:
 
 def test_person_stops_the_rollout_that_they_name_and_no_other() -> None:
     world = at_step(0)
-    with refused(world, RolloutRefused, "No rollout is under way that could be stopped"):
-        world.aborting.by_person("grace", "", "an earlier one")
+    with nothing_written(world):
+        assert world.aborting.by_person("grace", "", "an earlier one") == NOT_TO_STOP
     assert world.aborting.by_person("grace", "", "first").next == "stopped"
 
 
 @pytest.mark.parametrize("world", [RolloutWorld, promoted, restored])
 def test_person_cannot_stop_what_is_decided(world: World) -> None:
     standing = world()
-    told = "^No rollout is under way that could be stopped; one that is promoted stays so.$"
-    with refused(standing, RolloutRefused, told):
-        standing.aborting.by_person("grace", "")
+    with nothing_written(standing):
+        assert standing.aborting.by_person("grace", "") == NOT_TO_STOP
 
 
 # --- Executions that ended --------------------------------------------------------------------------------------------
@@ -182,7 +181,8 @@ def test_end_of_an_execution_under_way_is_tidied_up() -> None:
     assert (record.stage, record.reason, record.verified, record.released) == (Stage.ROLLED_BACK, ENDED, True, True)
     assert world.serving() == FIRST
     assert set(world.endpoints.standing) == {"fraud-a"}
-    assert events(record)[-1] == f"Verified: {FIRST} serves alone in slot a, 0 decisions since, none by the challenger."
+    told = f"Verified: {FIRST} serves alone in slot a; 0 decisions are counted since, none for the challenger."
+    assert events(record)[-1] == told
     assert world.bell.rung == []
     with nothing_written(world):
         assert end(world) == NOTHING_LEFT
@@ -212,7 +212,9 @@ def test_end_of_an_execution_that_promoted_only_tidies_up() -> None:
     assert (world.record.stage, world.record.released, world.record.verified) == (Stage.PROMOTED, True, False)
 
 
-@pytest.mark.parametrize(("world", "sentence"), [(promoted, "It was promoted already."), (restored, "It was no good.")])
+@pytest.mark.parametrize(
+    ("world", "sentence"), [(promoted, "Version 2 was promoted already."), (restored, "It was no good.")]
+)
 def test_end_says_what_it_was_in_a_sentence(world: World, sentence: str) -> None:
     assert end(world()).sentence == sentence
 
@@ -272,15 +274,79 @@ def test_end_with_an_endpoint_that_cannot_go_yet_tells_people_and_frees_the_lock
     assert message.startswith("fraud-b serves nobody and could not be removed yet, so it goes on costing money.")
 
 
-@pytest.mark.parametrize("kind", [DeploymentInterrupted, DeploymentFailed])
-def test_end_whose_removal_fails_keeps_the_lock_and_may_be_told_again(kind: type[Exception]) -> None:
+def test_end_whose_removal_has_no_answer_keeps_the_lock_and_may_be_told_again() -> None:
     world = at_step(1)
     number = world.faults.count("endpoints.clear") + 1
-    world.faults.before("endpoints.clear", number, kind("removing endpoint fraud-b: AccessDenied"))
-    with pytest.raises(kind):
+    world.faults.before("endpoints.clear", number, DeploymentInterrupted("removing endpoint fraud-b: Throttling"))
+    with pytest.raises(DeploymentInterrupted):
         end(world)
     assert (world.record.stage, world.record.released) == (Stage.ROLLED_BACK, False)
+    assert (world.bell.rung, world.announcements.made) == ([], [])
     assert end(world).next == "released"
+
+
+@pytest.mark.parametrize("world", [promoted, lambda: at_step(1)])
+def test_end_whose_removal_is_refused_tells_people_and_frees_the_lock(world: World) -> None:
+    standing = world()
+    standing.faults.always("endpoints.clear", DeploymentFailed("removing its endpoint: AccessDenied"))
+    assert end(standing).next == "released"
+    [(subject, message)] = standing.bell.rung
+    assert subject == "An endpoint is left"
+    assert message.startswith("removing its endpoint: AccessDenied serves nobody and could not be removed yet")
+    assert standing.record.released
+
+
+# --- What is told of executions that ended ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("world", "stage", "told"),
+    [
+        (lambda: at_step(1), "rolled_back", ENDED),
+        (restored, "rolled_back", "It was no good."),
+        (promoted, "promoted", "Version 2 was promoted already."),
+    ],
+)
+def test_end_announces_once_what_became_of_it_before_the_lock_is_free(world: World, stage: str, told: str) -> None:
+    standing = world()
+    standing.faults.calls.clear()
+    assert end(standing).sentence == told
+    assert standing.announcements.made == [("first", stage, told)]
+    assert standing.faults.calls[-2:] == ["announcements.announce", "store.save"]
+    assert end(standing) == NOTHING_LEFT
+    assert len(standing.announcements.made) == 1
+
+
+@pytest.mark.parametrize("world", [promoted, lambda: at_step(1)])
+def test_end_that_cannot_be_announced_keeps_the_lock_and_is_told_again(world: World) -> None:
+    standing = world()
+    standing.faults.before("announcements.announce", 1, StoreUnavailable("PutEvents: Throttling"))
+    with pytest.raises(StoreUnavailable):
+        end(standing)
+    assert not standing.record.released
+    assert end(standing).next == "released"
+    assert len(standing.announcements.made) == 1
+
+
+@pytest.mark.parametrize("world", [RolloutWorld, lambda: at_step(1)])
+def test_end_that_left_nothing_to_be_done_is_not_announced(world: World) -> None:
+    standing = world()
+    end(standing, OTHER)
+    assert standing.announcements.made == []
+
+
+@pytest.mark.parametrize("execution", [EXECUTION, OTHER])
+def test_end_with_a_cause_rings_also_for_an_execution_that_left_nothing(execution: str) -> None:
+    world = at_step(1)
+    end(world, execution, "RolledBack The latency was no good.")
+    told = f"{ENDED} RolledBack The latency was no good.\n\nExecution {execution}."
+    assert world.bell.rung == [("A rollout did not promote its model", told)]
+
+
+def test_end_without_a_cause_rings_nobody() -> None:
+    world = at_step(1)
+    end(world)
+    assert world.bell.rung == []
 
 
 def test_end_while_a_new_rollout_takes_over_is_told_again_and_then_leaves_it_alone() -> None:

@@ -83,12 +83,12 @@ def test_bring_up_endpoint_in_service_is_ready() -> None:
 
 def test_bring_up_endpoint_on_its_way_is_waited_for_longer_and_longer() -> None:
     world = locked()
-    world.endpoints.looks = 9
+    world.endpoints.looks = 13
     waits = []
     while (answer := look(world)).next == "wait":
         waits.append(answer.wait_seconds)
         world.clock.pass_by(answer.wait_seconds)
-    assert waits == [1, 1, 1, 2, 2, 4, 6, 8, 12, 15]
+    assert waits == [1, 1, 1, 2, 2, 4, 6, 8, 12, 18, 28, 42, 60, 60]
     assert answer.next == "ready"
 
 
@@ -338,14 +338,15 @@ def test_smoke_artefact_replaced_meanwhile_is_the_end_of_it() -> None:
 
 def test_remove_after_promotion_removes_the_former_champion_only() -> None:
     world = promoted()
-    assert remove(world) == Answer(next="removed")
+    told = "Version 2 serves as champion in slot b."
+    assert remove(world) == Answer(next="removed", sentence=told, model_package_arn=SECOND)
     assert set(world.endpoints.standing) == {"fraud-b"}
-    assert remove(world) == Answer(next="removed")
+    assert remove(world) == Answer(next="removed", sentence=told, model_package_arn=SECOND)
 
 
 def test_remove_after_a_rollback_removes_the_challenger_only() -> None:
     world = restored()
-    assert remove(world) == Answer(next="removed", sentence="It was no good.")
+    assert remove(world) == Answer(next="removed", sentence="It was no good.", model_package_arn=SECOND)
     assert set(world.endpoints.standing) == {"fraud-a"}
 
 

@@ -76,7 +76,7 @@ def test_judge_soak_that_passes_promotes() -> None:
 )
 def test_judge_step_that_needs_approval_asks(world: Callable[[], RolloutWorld], share: str, step: int) -> None:
     told = f"Every gate passed: may the challenger get {share} % of the cards?"
-    assert judge(after(world(), 40)) == Answer(next="ask", sentence=told, step=step, wait_seconds=86_400)
+    assert judge(after(world(), 40)) == Answer(next="ask", sentence=told, step=step, wait_seconds=600)
 
 
 def test_judge_approval_before_full_traffic_does_not_ask_before() -> None:
@@ -182,10 +182,10 @@ def test_judge_paused_rollout_holds_although_everything_passes() -> None:
 
 
 def test_judge_pause_keeps_the_lease_until_the_next_look() -> None:
-    world = in_shadow(pause_seconds=14 * 86_400)
+    world = in_shadow(look_seconds=900, deadline_seconds=86_400)
     world.steering.pause("grace", "a holiday")
-    assert judge(world).wait_seconds == 4_200
-    assert world.record.lease_until == NOW + 4_200 + SLACK
+    assert judge(world).wait_seconds == 900
+    assert world.record.lease_until == NOW + 900 + SLACK
 
 
 def test_judge_pause_does_not_count_to_the_stage_nor_to_its_deadline() -> None:
@@ -287,3 +287,59 @@ def test_judge_of_another_execution_is_superseded() -> None:
     world = in_shadow()
     with refused(world, RolloutSuperseded, "does not hold the lock"):
         judge(world, execution=OTHER)
+
+
+# --- While a person is asked ------------------------------------------------------------------------------------------
+
+
+def awaiting(step: int = 2) -> RolloutWorld:
+    """A rollout that asks about full traffic, its canary at 50 %."""
+    world = at_step(1, approval="before_full")
+    world.pass_by(20)
+    world.steering.ask(task("ask", step=step, token="token"))
+    return world
+
+
+def test_judge_question_without_an_answer_is_asked_again_and_is_no_news() -> None:
+    world = awaiting()
+    told = len(world.record.events)
+    answer = judge(after(world, 30))
+    assert (answer.next, answer.step, answer.wait_seconds) == ("ask", 2, 600)
+    assert len(world.record.events) == told
+
+
+def test_judge_approval_is_found_in_the_record_whoever_was_waiting() -> None:
+    world = awaiting()
+    world.callbacks.waiting.clear()
+    assert world.record.approval is not None
+    world.steering.approve("grace", world.record.approval.request_id)
+    answer = judge(after(world, 30))
+    assert (answer.next, answer.step) == ("shift", 2)
+    assert world.shifting.shift(task("shift", step=2)).next == "shifted"
+
+
+def test_judge_challenger_that_breaks_down_while_a_person_is_asked_is_rolled_back() -> None:
+    world = awaiting()
+    world.scorer.break_down("fraud-b")
+    answer = judge(after(world, 60))
+    assert answer.next == "roll_back" and "without a score" in answer.sentence
+
+
+def test_judge_approval_does_not_outweigh_a_challenger_that_broke_down() -> None:
+    world = awaiting()
+    world.scorer.break_down("fraud-b")
+    world.pass_by(60)
+    assert world.record.approval is not None
+    world.steering.approve("grace", world.record.approval.request_id)
+    assert judge(world).next == "roll_back"
+
+
+@pytest.mark.parametrize("since", [-5.0, 3.0])
+def test_judge_alarm_that_fired_and_recovered_since_the_canary_began_counts_while_a_person_is_asked(
+    since: float,
+) -> None:
+    world = awaiting()
+    asked_at = world.record.since
+    world.alarms.move("b", "errors", "ALARM", asked_at + since)
+    world.alarms.move("b", "errors", "OK", asked_at + since + 1)
+    assert judge(after(world, 10)).next == "roll_back"

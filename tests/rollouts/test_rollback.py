@@ -11,6 +11,7 @@ from fraud.decision import Score
 from fraud.errors import ModelUnavailable, RollbackUnverified, RolloutMoved, RolloutSuperseded, StoreUnavailable
 from fraud.rollout import Stage
 from fraud.rollout_task import Answer
+from fraud.services.rollback import FIRST_DECISION
 from tests.fakes.rollout_world import RolloutWorld, events, task
 from tests.fakes.samples import NOW
 from tests.rollouts.stages import (
@@ -83,6 +84,13 @@ def test_stop_tries_again_while_somebody_else_changes_the_record() -> None:
     assert stopped is not None and world.record.stage is Stage.ROLLING_BACK
 
 
+def test_stop_waits_a_little_longer_before_every_further_try() -> None:
+    world, waits = at_step(0), list[float]()
+    changing(world, 3)
+    assert replace(world.rollback, sleep=waits.append).stop(lambda _: True, "Why.") is not None
+    assert waits == pytest.approx([0.05, 0.1, 0.15])
+
+
 def test_stop_does_not_try_for_ever() -> None:
     world = at_step(0)
     changing(world, 8)
@@ -118,7 +126,7 @@ def test_verify_rollback_is_in_force_when_the_champion_decides_alone() -> None:
     world.pass_by(10)
     assert verify(world) == VERIFIED
     assert (world.record.stage, world.record.verified) == (Stage.ROLLED_BACK, True)
-    told = f"Verified: {FIRST} serves alone in slot a, 40 decisions since, none by the challenger."
+    told = f"Verified: {FIRST} serves alone in slot a; 40 decisions are counted since, none for the challenger."
     assert events(world.record)[-1] == told
     assert world.record.lease_until == NOW + 10 + 15 * 60
     with nothing_written(world):
@@ -128,7 +136,52 @@ def test_verify_rollback_is_in_force_when_the_champion_decides_alone() -> None:
 def test_verify_rollback_before_anything_was_decided_since() -> None:
     world = restored()
     verify(world)
-    assert events(world.record)[-1].endswith("0 decisions since, none by the challenger.")
+    assert events(world.record)[-1].endswith("; 0 decisions are counted since, none for the challenger.")
+
+
+def busy() -> RolloutWorld:
+    """The traffic is restored, and there was some before; no time passes by itself."""
+    world = at_step(0)
+    world.pass_by(2)
+    world.shifting.restore(task("restore", sentence="It was no good."))
+    return world
+
+
+def test_verify_rollback_waits_for_the_first_decision_since() -> None:
+    world = busy()
+    since, world.per_second = world.clock(), 0
+    world.on_second = lambda: world.flow(3 * (world.clock() == since + 4))
+    assert verify(world) == VERIFIED
+    assert world.clock() == since + 4
+    assert events(world.record)[-1].endswith("; 3 decisions are counted since, none for the challenger.")
+
+
+def test_verify_rollback_believes_traffic_that_ended_after_a_while() -> None:
+    world = busy()
+    since, world.per_second = world.clock(), 0
+    assert verify(world) == VERIFIED
+    assert world.clock() == since + FIRST_DECISION
+    assert events(world.record)[-1].endswith("; 0 decisions are counted since, none for the challenger.")
+
+
+def test_verify_rollback_waits_no_longer_than_the_first_decision() -> None:
+    world = busy()
+    world.flow(1)
+    since = world.clock()
+    assert verify(world) == VERIFIED
+    assert world.clock() == since
+
+
+def test_verify_rollback_first_decision_by_the_challenger_is_unverified() -> None:
+    world = busy()
+    world.per_second, world.on_second = 0, lambda: challenged(world)
+    with pytest.raises(RollbackUnverified, match=r"^2 decisions were routed to the challenger after the rollback$"):
+        verify(world)
+    assert not world.record.verified
+
+
+def challenged(world: RolloutWorld) -> None:
+    world.stores.memory.counters[4, "b", 3] = {"transactions": 2}  # type: ignore[attr-defined]
 
 
 def test_verify_rollback_of_the_first_model_needs_no_champion() -> None:
@@ -159,7 +212,7 @@ def test_verify_rollback_routing_item_that_still_names_the_challenger_is_unverif
 
 def test_verify_rollback_decision_by_the_challenger_since_is_unverified() -> None:
     world = restored()
-    world.stores.memory.counters[4, "b", 3] = {"transactions": 2}  # type: ignore[attr-defined]
+    challenged(world)
     with refused(world, RollbackUnverified, "^2 decisions were routed to the challenger after the rollback$"):
         verify(world)
 

@@ -22,7 +22,6 @@ from fraud.errors import (
     StoreUnavailable,
 )
 from fraud.rollout import Ask, Hold, Next, Promote, RollBack, Shift
-from fraud.rollout_plan import Plan
 from fraud.rollout_task import Answer, Request, Task
 
 EVENT = {"task": "shift", "execution": "arn:e", "execution_name": "e", "input": {"plan": {}}, "step": 2}
@@ -94,10 +93,10 @@ def test_answered_what_may_pass_or_is_a_bug_stays_an_error(kind: type[Exception]
     [
         (Hold("Wait.", 30), Answer(next="hold", sentence="Wait.", wait_seconds=30)),
         (Shift("On.", 2), Answer(next="shift", sentence="On.", step=2)),
-        (Ask("May it?", 3), Answer(next="ask", sentence="May it?", step=3, wait_seconds=77)),
+        (Ask("May it?", 3, 77), Answer(next="ask", sentence="May it?", step=3, wait_seconds=77)),
         (Promote("Done."), Answer(next="promote", sentence="Done.")),
         (RollBack("Bad."), Answer(next="roll_back", sentence="Bad.")),
     ],
 )
 def test_told_every_step_has_its_word(step: Next, answer: Answer) -> None:
-    assert rollout_task.told(step, Plan(approval_seconds=77)) == answer
+    assert rollout_task.told(step) == answer

@@ -165,18 +165,25 @@ def test_shift_begins_a_stage_without_the_pauses_and_verdicts_of_the_last() -> N
     assert (world.record.paused_seconds, world.record.verdicts) == (0, ())
 
 
-@pytest.mark.parametrize("paused", [0, 3])
-def test_shift_decided_before_a_pause_begins_the_pause_anew(paused: int) -> None:
-    """What came before counts for the stage that is over, and nothing of it for the one that begins."""
+def test_shift_that_a_pause_overtook_changes_nothing_until_it_is_resumed() -> None:
     world = in_shadow()
     world.steering.pause("grace", "")
-    world.clock.pass_by(paused)
-    do(world, "shift", step=0)
-    record = world.record
-    assert (record.paused_at, record.paused_by, record.paused_seconds) == (NOW + paused, "grace", 0)
-    world.clock.pass_by(7)
+    record, routing = world.record, world.routing
+    answer = do(world, "shift", step=0)
+    assert (answer.next, answer.wait_seconds) == ("paused", world.record.plan.look_seconds)
+    assert (world.record, world.routing) == (record, routing)
     world.steering.resume("grace")
-    assert world.record.paused_seconds == 7
+    assert do(world, "shift", step=0).next == "shifted"
+
+
+def test_promote_that_a_pause_overtook_changes_nothing_until_it_is_resumed() -> None:
+    world = at_step(2)
+    world.steering.pause("grace", "an incident")
+    record, routing = world.record, world.routing
+    assert do(world, "promote").next == "paused"
+    assert (world.record, world.routing) == (record, routing)
+    world.steering.resume("grace")
+    assert do(world, "promote").next == "promoted"
 
 
 def test_shift_without_a_pause_begins_none() -> None:

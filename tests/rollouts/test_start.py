@@ -17,11 +17,12 @@ from fraud.errors import (
     ModelUnavailable,
     RolloutMoved,
     RolloutRefused,
+    RolloutSuperseded,
     StoreUnavailable,
 )
 from fraud.rollout import Candidate, Rollout, Stage
 from fraud.rollout_plan import Gates
-from fraud.rollout_task import Answer
+from fraud.rollout_task import BY_APPROVAL, Answer
 from tests.fakes.rollout_world import PLAN, RolloutWorld, events, task
 from tests.fakes.rollouts import EXECUTION
 from tests.fakes.samples import NOW
@@ -374,7 +375,10 @@ def test_lock_of_a_silent_execution_is_taken_over_and_its_traffic_restored_first
     assert (past.rollout_id, past.stage, past.released) == ("first", Stage.ROLLED_BACK, True)
     assert past.reason == f"Nothing was heard of {EXECUTION} beyond its lease."
     assert past.verified
-    assert events(past)[-1] == f"Verified: {FIRST} serves alone in slot a, 0 decisions since, none by the challenger."
+    assert (
+        events(past)[-1]
+        == f"Verified: {FIRST} serves alone in slot a; 0 decisions are counted since, none for the challenger."
+    )
 
 
 def test_lock_of_a_silent_execution_whose_rollback_is_not_verified_is_not_taken_over() -> None:
@@ -458,3 +462,64 @@ def test_lock_of_an_owner_that_spoke_meanwhile_cannot_be_taken_over() -> None:
 
 def test_lock_lease_lasts_for_the_deployment_and_what_may_be_late() -> None:
     assert locked(deploy_seconds=100).record.lease_until == NOW + 100 + 15 * 60
+
+
+# --- Machines and second thoughts -------------------------------------------------------------------------------------
+
+
+def with_machines(world: RolloutWorld) -> RolloutWorld:
+    """The champion on four large machines."""
+    now = world.routing
+    assert now is not None
+    model = replace(now.slots["a"], instance_type="ml.c7i.xlarge", instance_count=4)
+    world.stores.set_routing(replace(now, slots={"a": model}))
+    return world
+
+
+@pytest.mark.parametrize(
+    ("stack", "asked", "machines"),
+    [
+        ({}, {}, ("ml.c7i.xlarge", 4)),
+        ({"instance_count": 2}, {}, ("ml.c7i.xlarge", 2)),
+        ({"instance_count": 2}, {"instance_type": "ml.m5.large", "instance_count": 3}, ("ml.m5.large", 3)),
+    ],
+)
+def test_lock_challenger_gets_the_champions_machines_unless_told_otherwise(
+    stack: dict[str, Any], asked: dict[str, Any], machines: tuple[str, int]
+) -> None:
+    world = with_machines(RolloutWorld(plan={**PLAN, **stack}).with_champion())
+    arn = world.enlist()
+    world.start.lock(task("lock", model_package_arn=arn, input={"plan": asked}))
+    record = world.record
+    assert (record.candidate.instance_type, record.candidate.instance_count) == machines
+    assert (record.served.instance_type, record.served.instance_count) == machines
+
+
+def test_lock_of_what_is_not_to_be_rolled_out_any_more_is_refused() -> None:
+    """A redrive of an execution that was stopped after its check, when another model was promoted meanwhile."""
+    world = RolloutWorld().with_champion()
+    second = world.enlist()
+    assert world.start.check(task("check")).model_package_arn == second
+    third = world.enlist()
+    told = "Version 3 is to be rolled out by now: start again."
+    with refused(world, RolloutRefused, told):
+        world.start.lock(task("lock", model_package_arn=second))
+    assert world.start.lock(task("lock", model_package_arn=third)).next == "locked"
+
+
+def test_lock_by_an_execution_whose_rollout_is_over_begins_nothing() -> None:
+    world = restored()
+    world.shifting.verify_rollback(task("verify_rollback"))
+    world.shifting.release(task("release"))
+    with refused(world, RolloutSuperseded, "This execution's rollout is over"):
+        world.start.lock(task("lock", model_package_arn=SECOND))
+
+
+def test_check_approval_event_of_a_version_that_was_rolled_back_starts_nothing() -> None:
+    world = restored()
+    world.shifting.verify_rollback(task("verify_rollback"))
+    world.shifting.release(task("release"))
+    event = {"model_package_arn": SECOND, "started_by": BY_APPROVAL}
+    answer = world.start.check(task("check", input=event, execution=OTHER))
+    assert answer.next == "nothing" and "was rolled back: It was no good." in answer.sentence
+    assert world.start.check(task("check", input={"model_package_arn": SECOND}, execution=OTHER)).next == "roll_out"

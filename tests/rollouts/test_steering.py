@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from fraud.errors import RolloutMoved, RolloutRefused, RolloutStopped, RolloutSuperseded, StoreUnavailable
 from fraud.rollout import ApprovalRequest, Stage
@@ -25,7 +26,7 @@ from tests.rollouts.stages import (
     restored,
 )
 
-SLACK = 15 * 60
+SLACK, LOOK = 15 * 60, 600
 QUESTION = "May version 2 get 100 % of the cards?"
 
 
@@ -45,10 +46,10 @@ def test_ask_notes_the_question_and_its_token() -> None:
     assert answer == Answer(next="asked", sentence=QUESTION, step=2)
     record = world.record
     assert record.approval == ApprovalRequest(
-        request_id=f"first/{revision}", token=TOKEN, step=2, requested_at=NOW + 40
+        request_id=f"first/{revision}", token=TOKEN, step=2, requested_at=NOW + 40, asked_since=NOW
     )
     assert (record.stage, record.step, record.since) == (Stage.APPROVAL, 1, NOW + 40)
-    assert record.lease_until == NOW + 40 + 500 + SLACK
+    assert record.lease_until == NOW + 40 + LOOK + SLACK
     assert events(record)[-1] == QUESTION
 
 
@@ -70,14 +71,33 @@ def test_ask_leaves_the_cards_where_they_are() -> None:
     assert (world.routing, world.record.share_bps) == (before, 5_000)
 
 
-def test_ask_again_makes_the_earlier_question_worthless() -> None:
+def test_ask_again_waits_with_another_token_for_the_same_question() -> None:
     world = asked()
-    earlier = request_id(world)
+    question, rung = world.record.approval, list(world.bell.rung)
+    world.clock.pass_by(600)
+    world.callbacks.waiting = {"another"}
     world.steering.ask(task("ask", step=2, token="another"))
+    assert question is not None and world.record.approval == replace(question, token="another")
+    assert (world.bell.rung, world.record.lease_until) == (rung, NOW + 600 + LOOK + SLACK)
+    world.steering.approve("grace", question.request_id)
+    assert world.callbacks.resumed == [("another", 2, "grace")]
+
+
+def test_ask_again_about_another_step_makes_the_earlier_question_worthless() -> None:
+    world = asked(0)
+    earlier = request_id(world)
+    world.steering.ask(task("ask", step=1, token="another"))
     assert request_id(world) != earlier
     told = f"^The question now is {request_id(world)}, not {earlier}: look at it again.$"
     with refused(world, RolloutRefused, told):
         world.steering.approve("grace", earlier)
+
+
+def test_ask_ends_a_pause_that_came_just_before_it() -> None:
+    world = at_step(1, approval="before_full")
+    world.steering.pause("grace", "")
+    world.steering.ask(task("ask", step=2, token=TOKEN))
+    assert (world.record.stage, world.record.paused_at, world.record.paused_by) == (Stage.APPROVAL, None, None)
 
 
 def test_ask_of_a_stopped_rollout_asks_nobody() -> None:
@@ -160,11 +180,22 @@ def test_approve_by_another_person_meanwhile_names_the_first() -> None:
     assert world.callbacks.resumed == [(TOKEN, 2, "grace")]
 
 
-def test_approve_twice_tells_the_second_that_nobody_waits() -> None:
+def test_approve_twice_tells_the_second_who_was_first() -> None:
     world = asked()
     world.steering.approve("grace", request_id(world))
-    with refused(world, RolloutRefused, "Nobody waits for this answer any more."):
-        world.steering.approve("mary", request_id(world))
+    record = world.record
+    assert world.steering.approve("mary", request_id(world)).sentence == "Approved by grace."
+    assert (world.record, len(world.callbacks.resumed)) == (record, 1)
+
+
+def test_approve_between_two_tokens_is_given_to_the_next_one() -> None:
+    world = asked()
+    world.callbacks.waiting.clear()
+    assert world.steering.approve("grace", request_id(world)).next == "approved"
+    assert world.callbacks.resumed == []
+    world.callbacks.waiting = {"another"}
+    world.steering.ask(task("ask", step=2, token="another"))
+    assert world.callbacks.resumed == [("another", 2, "grace")]
 
 
 def test_approve_leaves_the_lease_to_the_owner() -> None:
@@ -172,7 +203,7 @@ def test_approve_leaves_the_lease_to_the_owner() -> None:
     world = asked(approval_seconds=5_000)
     lease = world.record.lease_until
     world.steering.approve("grace", request_id(world))
-    assert world.record.lease_until == lease == NOW + 5_000 + SLACK
+    assert world.record.lease_until == lease == NOW + LOOK + SLACK
 
 
 def test_approve_slower_than_an_abort_is_refused_when_said_again() -> None:
@@ -346,7 +377,7 @@ def test_pause_and_resume_of_what_cannot_be_paused_are_refused(world: Callable[[
     told = f"^The rollout is {stage}: only shadow, canary and soak can be paused.$"
     with refused(standing, RolloutRefused, told):
         standing.steering.pause("grace", "")
-    with refused(standing, RolloutRefused, told):
+    with refused(standing, RolloutRefused, "^The rollout is not paused.$"):
         standing.steering.resume("grace")
 
 

@@ -56,10 +56,6 @@ class GuardedEndpoints(MemoryEndpoints):
         self._note("create", plan.endpoint)
         super().create(plan)
 
-    def remove(self, plan: EndpointPlan) -> None:
-        self._note("remove", plan.endpoint)
-        super().remove(plan)
-
     def clear(self, endpoint: str) -> bool:
         self._note("clear", endpoint)
         return super().clear(endpoint)

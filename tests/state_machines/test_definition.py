@@ -148,15 +148,17 @@ def test_each_question_knows_these_answers() -> None:
         "Is the first model served?": {"served"},
         "Is the shadow started?": {"shadowing"},
         "What does the shadow say?": {"hold", "shift", "ask"},
-        "Is the traffic shifted?": {"shifted"},
+        "Is the traffic shifted?": {"shifted", "paused"},
         "Is the shift verified?": {"verified"},
         "What does the bake say?": {"hold", "shift", "ask", "promote"},
-        "Is it approved?": {"shift"},
-        "Is it promoted?": {"promoted"},
+        "What does the approval say?": {"shift", "ask"},
+        "Is it promoted?": {"promoted", "paused"},
         "Is the former champion gone?": {"wait", "removed", "superseded"},
         "Is the traffic restored?": {"restored", "promoted", "superseded"},
         "Is the rollback verified?": {"verified", "superseded"},
         "Is the challenger gone?": {"wait", "removed", "superseded"},
+        "Is the lock released?": {"released", "superseded"},
+        "Is the lock free again?": {"released", "superseded"},
     }
 
 
@@ -174,6 +176,8 @@ def test_an_answer_that_nobody_expects_leads_back_for_as_long_as_there_is_a_way_
         "Is the rollback verified?": "Page a person",
         "Is the challenger gone?": "Page about the leftovers",
         "Is the former champion gone?": "Page about the leftovers",
+        "Is the lock released?": "Page about the leftovers",
+        "Is the lock free again?": "Page about the leftovers",
     }
     assert {name: where for name, where in defaults.items() if where != "Restore the traffic"} == later
 
@@ -184,6 +188,7 @@ def test_the_tasks_before_the_promotion_are_these() -> None:
         "Ask for approval",
         "Bring up the endpoint",
         "Check the candidate",
+        "Judge the approval",
         "Judge the bake",
         "Judge the shadow",
         "Promote the challenger",
@@ -199,13 +204,39 @@ def test_the_tasks_before_the_promotion_are_these() -> None:
 @pytest.mark.parametrize("name", BEFORE_PROMOTION)
 def test_an_error_before_the_promotion_leads_to_the_rollback(name: str) -> None:
     leads = caught(STATES[name])
-    timeout = {"States.Timeout": "Nobody answered"} if name == "Ask for approval" else {}
+    timeout = {"States.Timeout": "Judge the approval"} if name == "Ask for approval" else {}
     assert leads == {**timeout, "States.ALL": "Explain the failure"}
 
 
-def test_both_ways_to_the_rollback_end_there_without_a_question() -> None:
-    for name in ("Explain the failure", "Nobody answered"):
-        assert (STATES[name]["Type"], STATES[name]["Next"]) == ("Pass", "Restore the traffic")
+def test_a_failure_that_is_explained_leads_to_the_rollback_without_a_question() -> None:
+    assert (STATES["Explain the failure"]["Type"], STATES["Explain the failure"]["Next"]) == (
+        "Pass",
+        "Restore the traffic",
+    )
+
+
+def test_an_answer_and_no_answer_both_lead_to_a_look() -> None:
+    """What was decided meanwhile counts, whatever a person said."""
+    assert STATES["Ask for approval"]["Next"] == "Judge the approval"
+    assert STATES["Judge the approval"]["Next"] == "What does the approval say?"
+
+
+@pytest.mark.parametrize("name", ["Is the traffic shifted?", "Is it promoted?"])
+def test_what_a_pause_held_up_waits_for_the_next_look(name: str) -> None:
+    assert [rule["Next"] for rule in STATES[name]["Choices"] if rule["StringEquals"] == "paused"] == ["Bake"]
+
+
+@pytest.mark.parametrize(
+    ("announcement", "release"),
+    [
+        ("Announce the promotion", "Release the lock"),
+        ("Announce the rollback", "Release the lock after the rollback"),
+    ],
+)
+def test_the_lock_is_released_last_and_only_after_the_announcement(announcement: str, release: str) -> None:
+    """Until then whoever sees the execution end sees that it is not told yet."""
+    assert STATES[announcement]["Next"] == release
+    assert [name for name, state in STATES.items() if release in targets(state)] == [announcement]
 
 
 def test_the_housekeeping_is_this() -> None:

@@ -15,7 +15,7 @@ from fraud.errors import (
     RolloutMoved,
     StoreUnavailable,
 )
-from fraud.rollout_plan import MOST_LOOKS
+from fraud.rollout_plan import EVENTS_OF_A_LOOK, EVENTS_OF_A_QUESTION, MOST_EVENTS, OTHER_EVENTS
 from tests.state_machines.committed import STATES, arn, filled
 from tests.state_machines.engine import Answer, Engine, Refusal, Run
 from tests.state_machines.script import PACKAGE, Line, Script, answer
@@ -28,13 +28,14 @@ BACK = [
     *GOING_BACK,
     *["Remove the challenger", "Is the challenger gone?", "Wait for the challenger"],
     *["Remove the challenger", "Is the challenger gone?"],
-    *["Release the lock after the rollback", "Announce the rollback", "Rolled back"],
+    *["Announce the rollback", "Release the lock after the rollback", "Is the lock free again?", "Rolled back"],
 ]
 AFTER_PROMOTION = [
     *["Remove the former champion", "Is the former champion gone?", "Wait for the former champion"],
     *["Remove the former champion", "Is the former champion gone?"],
-    *["Release the lock", "Announce the promotion", "Promoted"],
+    *["Announce the promotion", "Release the lock", "Is the lock released?", "Promoted"],
 ]
+APPROVAL = ["Ask for approval", "Judge the approval", "What does the approval say?", "Shift the traffic"]
 LEFT_UNTIDY = ["Page about the leftovers", "Left untidy"]
 
 
@@ -52,6 +53,7 @@ def reaching(name: str) -> dict[str, list[Line]]:
     paths: dict[str, dict[str, list[Line]]] = {
         "Serve the first model": BOOTSTRAP,
         "Ask for approval": ASKING,
+        "Judge the approval": ASKING,
         "Judge the bake": {"judge": ["shift", "promote"]},
     }
     return dict(paths.get(name, {}))
@@ -60,8 +62,9 @@ def reaching(name: str) -> dict[str, list[Line]]:
 def failing_at(name: str, line: Line) -> Script:
     """A rollout in which a state before the promotion gets this answer, or error."""
     lines = reaching(name)
-    if name == "Judge the bake":
-        lines["judge"] = ["shift", line]
+    before = {"Judge the bake": "shift", "Judge the approval": "ask"}
+    if name in before:
+        lines["judge"] = [before[name], line]
     else:
         lines[task_of(name)] = [line]
     return Script(**lines)
@@ -101,7 +104,7 @@ def test_a_rollout_that_goes_well_takes_every_step_and_announces_the_promotion()
     assert event["Detail"] == {
         "rollout_id": "rollout-1",
         "execution": "arn:aws:states:eu-central-1:123456789012:execution:rollout:rollout-1",
-        "sentence": "Released.",
+        "sentence": "It said removed.",
         "model_package_arn": PACKAGE,
     }
     assert ran.published() == []
@@ -179,38 +182,65 @@ def test_a_refusal_says_why() -> None:
     assert (ran.error, ran.cause) == ("Refused", "An alarm is in ALARM.")
 
 
-def events_of_a_look() -> float:
-    """Events of an execution's history that a look takes: a wait, a judgement and a question."""
-    short = run(Script(judge=["shift", "promote"]))
-    long = run(Script(judge=[*["hold"] * 10, "shift", "promote"]))
+def events_of_ten(word: str) -> float:
+    """Events of an execution's history that a tenth of ten such answers of a look takes."""
+    short = run(Script(judge=[word, "shift", "promote"]))
+    long = run(Script(judge=[*[word] * 11, "shift", "promote"]))
     return (len(long.history) - len(short.history)) / 10
 
 
-def test_the_longest_plan_fits_into_the_history_of_an_execution() -> None:
-    """An execution ends after 25,000 events; 5,000 are left for what is no look, above all for the deployment."""
-    assert events_of_a_look() * MOST_LOOKS <= 25_000 - 5_000
+def test_a_plan_counts_as_many_events_as_a_look_takes() -> None:
+    assert events_of_ten("hold") == EVENTS_OF_A_LOOK
+
+
+def test_a_plan_counts_as_many_events_as_a_question_that_nobody_answers_takes() -> None:
+    assert events_of_ten("ask") <= EVENTS_OF_A_QUESTION
+
+
+def test_what_a_plan_does_not_count_fits_into_the_rest_of_the_history() -> None:
+    """An execution ends after 25,000 events."""
+    longest = len(run(Script(judge=["shift"] * 11 + ["promote"])).history)
+    assert longest < OTHER_EVENTS
+    assert MOST_EVENTS < 25_000
 
 
 # --- Approval ---------------------------------------------------------------------------------------------------------
 
 
-def test_an_approval_leads_to_the_step_that_was_approved() -> None:
-    ran = run(Script(**ASKING), token=answer("shift", step=2))
+def test_an_approval_leads_to_the_step_that_the_look_after_it_names() -> None:
+    """What a person said is in the record; the answer to the token only wakes the machine."""
+    script = Script(judge=["ask", answer("shift", step=2), "promote"])
+    ran = run(script, token=answer("shift", step=1))
     assert ran.states[-1] == "Promoted"
     first, *_ = [event for _, event in ran.invocations if event["task"] == "shift"]
     assert first["step"] == 2
 
 
+@pytest.mark.parametrize("token", [answer("shift"), None])
+def test_a_look_that_finds_no_approval_asks_again(token: Answer) -> None:
+    ran = run(Script(judge=["ask", "ask", "ask", "shift", "promote"]), token=token)
+    asked = ran.states.index("Ask for approval")
+    circle = ["Ask for approval", "Judge the approval", "What does the approval say?"]
+    assert ran.states[asked : asked + 10] == [*circle * 3, "Shift the traffic"]
+    assert ran.states[-1] == "Promoted"
+
+
+def test_each_question_has_a_token_of_its_own() -> None:
+    ran = run(Script(judge=["ask", "ask", "shift", "promote"]))
+    tokens = [event["token"] for _, event in ran.invocations if event["task"] == "ask"]
+    assert len(set(tokens)) == len(tokens) == 2
+
+
 def test_a_person_can_be_asked_before_any_traffic() -> None:
-    ran = run(Script(smoke=["ask"], judge=["promote"]), token=answer("shift", step=0))
+    ran = run(Script(smoke=["ask"], judge=["shift", "promote"]), token=answer("shift", step=0))
     follows = ran.states.index("What follows the smoke test?")
-    assert ran.states[follows + 1 : follows + 4] == ["Ask for approval", "Is it approved?", "Shift the traffic"]
+    assert ran.states[follows + 1 : follows + 5] == APPROVAL
 
 
 def test_a_person_can_be_asked_before_full_traffic() -> None:
-    ran = run(Script(judge=["shift", "ask", "promote"]), token=answer("shift", step=1))
+    ran = run(Script(judge=["shift", "ask", "shift", "promote"]), token=answer("shift", step=1))
     says = ran.states.index("What does the bake say?")
-    assert ran.states[says + 1 : says + 4] == ["Ask for approval", "Is it approved?", "Shift the traffic"]
+    assert ran.states[says + 1 : says + 5] == APPROVAL
     assert ran.states[-1] == "Promoted"
 
 
@@ -222,31 +252,54 @@ def test_who_is_asked_gets_the_question_its_step_and_the_token() -> None:
         return answer("shift")
 
     asked = answer("ask", sentence="May it?", step=3, wait_seconds=600)
-    ran = Engine(filled(), Script(judge=[asked, "promote"]).functions(), on_token=approve).run()
+    ran = Engine(filled(), Script(judge=[asked, "shift", "promote"]).functions(), on_token=approve).run()
     ((_, event),) = [each for each in ran.invocations if each[1]["task"] == "ask"]
     assert (event["sentence"], event["step"]) == ("May it?", 3)
     assert tokens == [(event["token"], 600)]
 
 
-@pytest.mark.parametrize(
-    ("token", "why"),
-    [
-        (answer("roll_back", sentence="Rejected by a person."), "Rejected by a person."),
-        (Refusal("RolloutStopped", "An alarm fired."), '{"Error":"RolloutStopped","Cause":"An alarm fired."}'),
-        (None, "Nobody approved it within the time that the plan allows."),
-    ],
-)
-def test_without_an_approval_the_rollout_goes_back_and_says_why(token: Answer, why: str) -> None:
-    ran = run(Script(**ASKING), token=token)
-    assert sentence_to_restore(ran) == why
+@pytest.mark.parametrize("token", [answer("shift"), None])
+def test_a_look_that_finds_a_reason_against_it_goes_back_whatever_a_person_said(token: Answer) -> None:
+    ran = run(Script(judge=["ask", answer("roll_back", sentence="Nobody approved it within 10 s.")]), token=token)
+    assert sentence_to_restore(ran) == "Nobody approved it within 10 s."
     assert (ran.error, ran.states[-len(BACK) :]) == ("RolledBack", BACK)
     assert "Shift the traffic" not in ran.states
 
 
-def test_an_approval_is_waited_for_as_long_as_the_plan_says() -> None:
+def test_a_question_that_was_stopped_goes_back_without_a_look_and_says_why() -> None:
+    script = Script(**ASKING)
+    ran = run(script, token=Refusal("RolloutStopped", "An alarm fired."))
+    assert sentence_to_restore(ran) == '{"Error":"RolloutStopped","Cause":"An alarm fired."}'
+    assert (ran.error, ran.states[-len(BACK) :]) == ("RolledBack", BACK)
+    assert not {"Shift the traffic", "Judge the approval"} & set(ran.states)
+
+
+def test_an_approval_is_waited_for_as_long_as_the_look_before_said() -> None:
     waited: list[int] = []
-    run(Script(judge=[answer("ask", wait_seconds=86_400)]), on_wait=waited.append)
-    assert 86_400 in waited
+    run(
+        Script(judge=[answer("ask", wait_seconds=600), answer("ask", wait_seconds=240), "roll_back"]),
+        on_wait=waited.append,
+    )
+    assert [seconds for seconds in waited if seconds != 30] == [600, 240]
+
+
+# --- Pause ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "state"),
+    [
+        ({"shift": ["shifted", answer("paused", wait_seconds=77), "shifted"]}, "Is the traffic shifted?"),
+        ({"promote": [answer("paused", wait_seconds=77), "promoted"]}, "Is it promoted?"),
+    ],
+)
+def test_what_a_pause_held_up_is_decided_anew_by_the_next_look(lines: dict[str, list[Line]], state: str) -> None:
+    word = "shift" if "shift" in lines else "promote"
+    ran = run(Script(judge=["shift", word, word, "promote"], **lines))
+    held = [place for place, name in enumerate(ran.states) if name == state][1 if word == "shift" else 0]
+    assert ran.states[held + 1 : held + 4] == ["Bake", "Judge the bake", "What does the bake say?"]
+    assert ran.waits.count(77) == 1
+    assert ran.states[-1] == "Promoted"
 
 
 # --- Back -------------------------------------------------------------------------------------------------------------
@@ -269,7 +322,7 @@ def test_an_error_in_a_task_before_the_promotion_goes_back_and_says_which(name: 
     told = json.loads(sentence_to_restore(ran))
     assert (told["Error"], json.loads(told["Cause"])["errorMessage"]) == ("DeploymentFailed", "no capacity")
     assert (ran.error, ran.states[-len(BACK) - 1 :]) == ("RolledBack", ["Explain the failure", *BACK])
-    assert script.calls.count(task_of(name)) == (2 if name == "Judge the bake" else 1)
+    assert script.calls.count(task_of(name)) == (2 if name in ("Judge the bake", "Judge the approval") else 1)
 
 
 @pytest.mark.parametrize("name", BEFORE_PROMOTION)
@@ -339,7 +392,7 @@ def test_a_rollback_that_is_not_seen_at_once_is_looked_at_again() -> None:
         ({"verify_rollback": [RollbackUnverified("40 decisions by the challenger")]}, {"verify_rollback": 7}),
         ({"verify_rollback": ["something new"]}, {"verify_rollback": 1}),
         ({"verify_rollback": [StoreUnavailable("busy")]}, {"verify_rollback": 7}),
-        ({"restore": [DeploymentFailed("a mistake")]}, {"restore": 7}),
+        ({"restore": [DeploymentFailed("a mistake")]}, {"restore": 31}),
         ({"restore": [StoreUnavailable("busy")]}, {"restore": 7}),
     ],
 )
@@ -390,7 +443,7 @@ def test_an_error_in_housekeeping_tells_a_person_and_touches_no_traffic(task: st
     ((subject, message),) = ran.published()
     assert subject == "Rollout: something is left to tidy up"
     assert type(line).__name__ in message
-    assert ran.events() == []
+    assert len(ran.events()) == (task == "release")
 
 
 @pytest.mark.parametrize("promoted", [True, False])
@@ -399,20 +452,26 @@ def test_an_announcement_that_fails_tells_a_person(promoted: bool) -> None:
     ran = run(script, failing=["events:putEvents"])
     assert (ran.error, ran.states[-2:]) == ("LeftUntidy", LEFT_UNTIDY)
     assert len(ran.published()) == 1
+    assert "release" not in script.calls
 
 
 @pytest.mark.parametrize("promoted", [True, False])
-def test_a_removal_that_says_something_new_tells_a_person(promoted: bool) -> None:
-    script = Script(remove=["what"]) if promoted else Script(remove=["what"], promote=["roll_back"])
+@pytest.mark.parametrize("task", ["remove", "release"])
+def test_housekeeping_that_says_something_new_tells_a_person(task: str, promoted: bool) -> None:
+    lines: dict[str, list[Line]] = {task: ["what"]}
+    script = Script(**lines) if promoted else Script(promote=["roll_back"], **lines)
     ran = run(script)
-    assert (ran.states[-2:], script.calls[-1]) == (LEFT_UNTIDY, "remove")
+    assert (ran.states[-2:], script.calls[-1]) == (LEFT_UNTIDY, task)
 
 
 @pytest.mark.parametrize("promoted", [True, False])
-def test_housekeeping_that_is_another_s_by_now_is_left_to_it(promoted: bool) -> None:
-    script = Script(remove=["superseded"]) if promoted else Script(remove=["superseded"], promote=["roll_back"])
+@pytest.mark.parametrize("task", ["remove", "release"])
+def test_housekeeping_that_is_another_s_by_now_is_left_to_it(task: str, promoted: bool) -> None:
+    lines: dict[str, list[Line]] = {task: ["superseded"]}
+    script = Script(**lines) if promoted else Script(promote=["roll_back"], **lines)
     ran = run(script)
-    assert (ran.error, script.calls[-1], ran.calls) == ("Superseded", "remove", [])
+    assert (ran.error, ran.states[-1], script.calls[-1], ran.published()) == ("Superseded", "Superseded", task, [])
+    assert len(ran.events()) == (task == "release")
 
 
 def test_leftovers_that_nobody_can_be_told_of_change_nothing() -> None:

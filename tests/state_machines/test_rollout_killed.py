@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fraud.aws.announcements import DETAIL_TYPES
 from fraud.errors import DeploymentFailed, FraudError, RollbackUnverified
 from fraud.rollout import Rollout, Stage
 from tests.fakes.rollout_machine import PACKAGE, Machine, everything, execution
@@ -92,7 +93,7 @@ def alarm_without_a_champion(world: RolloutWorld) -> None:
 
 
 def refuse_removals(world: RolloutWorld) -> None:
-    world.faults.always("endpoints.clear", DeploymentFailed("AccessDenied"))
+    world.faults.always("endpoints.clear", DeploymentFailed("removing endpoint fraud-a: AccessDenied"))
 
 
 def crash_at_the_smoke_test(world: RolloutWorld) -> None:
@@ -131,18 +132,21 @@ WAYS = {
             *["Shift the traffic", "Is the traffic shifted?", "Verify the shift", "Is the shift verified?"],
             *["Bake", "Judge the bake", "What does the bake say?", "Promote the challenger", "Is it promoted?"],
             *["Remove the former champion", "Is the former champion gone?", "Wait for the former champion"],
-            *["Release the lock", "Announce the promotion", "Promoted"],
+            *["Announce the promotion", "Release the lock", "Is the lock released?", "Promoted"],
         ]
     ),
     "first model": Way(["Serve the first model", "Is the first model served?"], champion=False, versions=(None, 3)),
-    "approval": Way(["Ask for approval", "Is it approved?"], plan={"approval": "before_full"}, person=approve),
-    "nobody answers": Way(["Nobody answered"], plan={"approval": "before_full"}),
+    "approval": Way(
+        ["Ask for approval", "Judge the approval", "What does the approval say?"],
+        plan={"approval": "before_full"},
+        person=approve,
+    ),
     "failure": Way(["Explain the failure"], before=crash_at_the_smoke_test),
     "rollback": Way(
         [
             *["Restore the traffic", "Is the traffic restored?", "Verify the rollback", "Is the rollback verified?"],
             *["Remove the challenger", "Is the challenger gone?", "Wait for the challenger"],
-            *["Release the lock after the rollback", "Announce the rollback", "Rolled back"],
+            *["Announce the rollback", "Release the lock after the rollback", "Is the lock free again?", "Rolled back"],
         ],
         happening=lambda world: world.scorer.break_down("fraud-b"),
     ),
@@ -153,7 +157,6 @@ WAYS = {
         ["Page about the leftovers", "Left untidy"],
         stage=Stage.SOAK,
         happening=refuse_removals,
-        hindrance=DeploymentFailed,
     ),
     "nothing new": Way(["Nothing to roll out"], {"model_package_arn": f"{PACKAGE}1"}),
     "refused": Way(["Refused"], before=hinder),
@@ -214,17 +217,26 @@ class Killed:
         """The next start, of anybody, with nothing in its input."""
         return machine(self.world, "second", person=approve).run({})
 
+    def check_announced(self) -> None:
+        """Its end is announced once, by whoever was first; a kill just after the announcement lets it be told twice."""
+        told = announced(self.run) + told_beside(self.world, "first")
+        twice = "Announce the promotion" in self.done and "Release the lock" not in self.done
+        assert told.count("Model Promoted") == (self.promoted and 1 + twice)
+
     def check_restarted(self, run: Run) -> None:
         """Its version serves, promoted once, whether by itself or by the next start."""
         nothing_left = self.promoted or self.way.versions[0] == self.way.versions[1]
         assert (run.status, run.states[-1]) == ("SUCCEEDED", "Nothing to roll out" if nothing_left else "Promoted")
         assert promotions(self.world) == [self.way.versions[1]]
-        # A kill between the promotion and its announcement is told by nobody.
-        untold = nothing_left and "Announce the promotion" not in self.done
-        assert announced(self.run, run).count("Model Promoted") == (0 if untold else 1)
+        assert "Model Promoted" in announced(self.run, run) + told_beside(self.world, "first", "rival")
         check_settled(self.world, self.way.versions[1])
         check_only_endpoint(self.world)
         assert not self.holds
+
+
+def told_beside(world: RolloutWorld, *rollouts: str) -> list[str]:
+    """What was announced of rollouts in the place of the machine."""
+    return [DETAIL_TYPES[Stage(stage)] for rollout, stage, _ in world.announcements.made if rollout in rollouts]
 
 
 def killed(name: str, state: str, moment: str, *, visited: Sequence[int] = (0, -1)) -> Iterator[Killed]:
@@ -275,9 +287,13 @@ def test_an_execution_that_is_killed_leaves_one_model_and_the_next_start_goes_al
     for left in killed(name, state, moment):
         tell(left)
         left.check_settled()
+        left.check_announced()
         check_told_again(left)
         mend(left.world)
-        left.check_restarted(left.restart())
+        if left.promoted and standing(left.world) != serving(left.world):
+            check_taken_over_by_a_newer_one(left)
+        else:
+            left.check_restarted(left.restart())
 
 
 @pytest.mark.parametrize(("name", "state", "moment"), CASES)

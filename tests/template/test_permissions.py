@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +13,13 @@ import pytest
 from fraud import entities
 from fraud.aws import rollout_items, routing_items
 from fraud.deployment_ports import EndpointPlan, Hosting, Instance
+from fraud.services.aborting import Aborting
+from fraud.services.challenger import Challenger
+from fraud.services.judging import Judging
+from fraud.services.rollback import Rollback
+from fraud.services.rollout_start import RolloutStart
+from fraud.services.shifting import Shifting
+from fraud.services.steering import Steering
 
 Resources = dict[str, dict[str, Any]]
 OfType = Callable[[str], Resources]
@@ -113,6 +122,52 @@ def granted_to(roles: Resources, action: str) -> set[str]:
     return {name.removesuffix("Role") for name, role in roles.items() if granting(role, action)}
 
 
+USE_CASES = {
+    "PrepareRollout": RolloutStart,
+    "DeployChallenger": Challenger,
+    "ShiftTraffic": Shifting,
+    "JudgeRollout": Judging,
+    "SteerRollout": Steering,
+    "AbortRollout": Aborting,
+}
+ACTIONS = {
+    "alarms.fired": "cloudwatch:DescribeAlarmHistory",
+    "announcements.announce": "events:PutEvents",
+    "bell.ring": "sns:Publish",
+    "callbacks.interrupt": "states:SendTaskFailure",
+    "callbacks.resume": "states:SendTaskSuccess",
+    "endpoints.create": "sagemaker:CreateEndpoint",
+    "observations.arms": "dynamodb:Query",
+    "packages.check": "s3:GetObject",
+    "registry.approved": "sagemaker:ListModelPackages",
+    "scorer.score": "sagemaker:InvokeEndpoint",
+    "slots.clear": "sagemaker:DeleteEndpoint",
+    "traffic.per_second": "cloudwatch:GetMetricData",
+}
+"""What a call of a port takes, of the adapters that make it on AWS."""
+
+
+def port_calls(code: Any) -> set[str]:
+    """Calls of ports in a class or method; those of a rollback's are what its methods call in turn."""
+    text = inspect.getsource(code)
+    found = set(re.findall(r"self\.(\w+\.\w+)\(", text))
+    entered = {name.removeprefix("rollback.") for name in found if name.startswith("rollback.")}
+    if not inspect.isclass(code):
+        entered |= set(re.findall(r"self\.(\w+)\(", text)) & vars(Rollback).keys()
+    return found.union(*(port_calls(getattr(Rollback, name)) for name in entered))
+
+
+def needed(name: str) -> set[str]:
+    """Actions that a function of the rollout takes."""
+    return {ACTIONS[each] for each in port_calls(USE_CASES[name]) if each in ACTIONS}
+
+
+@pytest.mark.parametrize("name", sorted(USE_CASES))
+def test_a_function_of_the_rollout_is_granted_what_its_use_case_calls(roles: Resources, name: str) -> None:
+    role = roles[f"{name}Role"]
+    assert {action for action in ACTIONS.values() if granting(role, action)} == needed(name)
+
+
 SAGEMAKER = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:"
 ENDPOINTS = [{"Fn::Sub": f"{SAGEMAKER}endpoint/${{AWS::StackName}}-{slot}"} for slot in "ab"]
 PARTS = [
@@ -130,7 +185,8 @@ PACKAGES = {
 
 def test_only_what_scores_or_proves_invokes_endpoints_and_only_the_two_slots(roles: Resources) -> None:
     invoking = granted_to(roles, "sagemaker:InvokeEndpoint")
-    assert invoking == {"ScoreTransactions", "DeployChallenger", "ShiftTraffic", "AbortRollout", "ShadowScore"}
+    rollouts = {name for name in USE_CASES if "sagemaker:InvokeEndpoint" in needed(name)}
+    assert invoking == {"ScoreTransactions", "ShadowScore"} | rollouts
     for name in invoking:
         assert resources(granting(roles[f"{name}Role"], "sagemaker:InvokeEndpoint")) == ENDPOINTS
 
@@ -213,6 +269,13 @@ def test_people_are_called_by_what_asks_stops_and_orders_a_rollout(roles: Resour
     assert calling == {"SteerRollout", "AbortRollout", "RolloutMachine"}
     for name in calling:
         assert resources(granting(roles[f"{name}Role"], "sns:Publish")) == [{"Ref": "AlarmTopic"}]
+
+
+def test_what_becomes_of_a_rollout_is_announced_on_the_stacks_bus_only(roles: Resources) -> None:
+    announcing = granted_to(roles, "events:PutEvents") - {"ProjectDecisions"}
+    assert announcing == {"AbortRollout", "RolloutMachine"}
+    for name in announcing:
+        assert resources(granting(roles[f"{name}Role"], "events:PutEvents")) == [{"Fn::GetAtt": ["EventBus", "Arn"]}]
 
 
 def test_what_stops_rollouts_may_set_aside_what_it_failed_at(roles: Resources) -> None:
@@ -350,7 +413,7 @@ def tables(role: dict[str, Any], action: str) -> set[str]:
                 "UpdateItem": {"Entity", "Decision"},
             },
         ),
-        ("PrepareRolloutFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}}),
+        ("PrepareRolloutFunction", {"GetItem": {"Rollout"}, "Query": {"Rollout"}, "PutItem": {"Rollout"}}),
         ("DeployChallengerFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}}),
         ("ShiftTrafficFunction", {"GetItem": {"Rollout"}, "Query": {"Rollout"}, "PutItem": {"Rollout"}}),
         ("JudgeRolloutFunction", {"GetItem": {"Rollout"}, "Query": {"Rollout"}, "PutItem": {"Rollout"}}),

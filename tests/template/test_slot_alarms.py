@@ -57,7 +57,8 @@ def test_the_alarms_of_both_slots_differ_in_their_slot_only(alarms: dict[str, Al
 
 @pytest.mark.parametrize("slot", SLOTS)
 @pytest.mark.parametrize(
-    ("kind", "names"), [("errors", ["Invocation5XXErrors"]), ("latency", ["Invocations", "ModelLatency"])]
+    ("kind", "names"),
+    [("errors", ["Invocations", "Invocation5XXErrors"]), ("latency", ["Invocations", "ModelLatency"])],
 )
 def test_an_endpoints_alarm_watches_the_variant_that_every_endpoint_has(
     alarms: dict[str, Alarm], slot: str, kind: str, names: list[str]
@@ -69,10 +70,19 @@ def test_an_endpoints_alarm_watches_the_variant_that_every_endpoint_has(
 
 
 @pytest.mark.parametrize("slot", SLOTS)
+def test_errors_are_counted_among_more_calls_than_a_smoke_test_makes(alarms: dict[str, Alarm], slot: str) -> None:
+    *parts, value = alarms[f"{slot}-errors"]["Metrics"]
+    assert {(each["MetricStat"]["Stat"], each["MetricStat"]["Period"]) for each in parts} == {("Sum", 60)}
+    assert [each["ReturnData"] for each in (*parts, value)] == [False, False, True]
+    calls, errors = (each["Id"] for each in parts)
+    assert value["Expression"] == f"IF({calls} >= {ENOUGH_CALLS}, {errors}, 0)"
+
+
+@pytest.mark.parametrize("slot", SLOTS)
 def test_latency_is_a_percentile_in_milliseconds_of_more_calls_than_a_smoke_test_makes(
     alarms: dict[str, Alarm], slot: str
 ) -> None:
-    """A model that was just started answers its first calls late."""
+    """A model that was just started answers its first calls late, or with an error."""
     calls, latency, value = alarms[f"{slot}-latency"]["Metrics"]
     assert [(each["MetricStat"]["Stat"], each["MetricStat"]["Period"]) for each in (calls, latency)] == [
         ("Sum", 60),
@@ -118,7 +128,8 @@ def test_a_share_is_of_metrics_that_scoring_publishes_for_the_slot(
 def test_one_bad_minute_is_enough_because_the_champion_is_there_to_go_back_to(alarms: dict[str, Alarm]) -> None:
     assert {each["EvaluationPeriods"] for each in alarms.values()} == {1}
     assert not any("DatapointsToAlarm" in each for each in alarms.values())
-    assert {each["Period"] for each in alarms.values() if "Period" in each} == {60}
+    parts = [part for each in alarms.values() for part in each["Metrics"] if "MetricStat" in part]
+    assert {part["MetricStat"]["Period"] for part in parts} == {60}
 
 
 def test_limits_are_parameters_with_bounds(alarms: dict[str, Alarm], template: dict[str, Any]) -> None:

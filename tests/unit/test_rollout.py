@@ -14,6 +14,7 @@ from fraud.analysis import Outcome, Verdict
 from fraud.rollout import (
     MOST_EVENTS,
     REVERSIBLE,
+    ApprovalRequest,
     Ask,
     Event,
     Hold,
@@ -25,7 +26,7 @@ from fraud.rollout import (
     Stage,
     next_step,
 )
-from fraud.rollout_plan import Plan
+from fraud.rollout_plan import PAUSED_LOOK, Plan
 from tests.fakes.rollouts import rollout
 
 START = 1_750_000_000.0
@@ -76,10 +77,10 @@ def test_next_step_passed_stage_leads_to_the_following(where: dict[str, Any], st
 @pytest.mark.parametrize(
     ("approval", "where", "step"),
     [
-        ("before_traffic", SHADOW, Ask("Every gate passed: may the challenger get 5 % of the cards?", 0)),
+        ("before_traffic", SHADOW, Ask("Every gate passed: may the challenger get 5 % of the cards?", 0, 600)),
         ("before_traffic", FIRST, Shift("Every gate passed: the challenger gets 50 % of the cards.", 1)),
         ("before_full", SHADOW, Shift("Every gate passed: the challenger gets 5 % of the cards.", 0)),
-        ("before_full", LAST, Ask("Every gate passed: may the challenger get 100 % of the cards?", 2)),
+        ("before_full", LAST, Ask("Every gate passed: may the challenger get 100 % of the cards?", 2, 600)),
         ("before_full", SOAK, Promote("Every gate passed with all traffic.")),
     ],
 )
@@ -139,13 +140,45 @@ def test_next_step_earlier_pauses_do_not_count_as_time_in_the_stage() -> None:
 @pytest.mark.parametrize(
     ("seconds", "step"),
     [
-        (2_000, Hold("Paused by ada.", 60)),
-        (3_799, Hold("Paused by ada.", 60)),
+        (2_000, Hold("Paused by ada.", 300)),
+        (3_600, Hold("Paused by ada.", 200)),
+        (3_799, Hold("Paused by ada.", 1)),
         (3_800, RollBack("It was paused for 1,800 s, longer than the plan allows.")),
     ],
 )
 def test_next_step_pause_goes_nowhere_and_ends(seconds: float, step: Next) -> None:
     assert look(FIRST, [PASS], seconds, paused_at=START + 2_000, paused_by="ada") == step
+
+
+ASKED = {"stage": Stage.APPROVAL, "step": 1}
+
+
+def asked(approved_by: str | None = None) -> ApprovalRequest:
+    """A question about full traffic."""
+    return ApprovalRequest(
+        request_id="q", token="t", step=2, requested_at=START, asked_since=START - 300, approved_by=approved_by
+    )
+
+
+@pytest.mark.parametrize(("seconds", "wait"), [(0, 600), (85_000, 600), (86_000, 400), (86_399.9, 1)])
+@pytest.mark.parametrize("verdicts", [[PASS], [UNCLEAR], []])
+def test_next_step_unanswered_question_is_asked_again(verdicts: list[Verdict], seconds: float, wait: int) -> None:
+    step = look(ASKED, verdicts, seconds, approval=asked())
+    assert isinstance(step, Ask) and (step.step, step.seconds) == (2, wait)
+
+
+def test_next_step_question_that_nobody_answers_leads_back() -> None:
+    assert look(ASKED, [PASS], 86_400, approval=asked()) == RollBack("Nobody approved it within 86,400 s.")
+
+
+def test_next_step_approved_question_leads_to_its_step() -> None:
+    told = "Approved by grace: the challenger gets 100 % of the cards."
+    assert look(ASKED, [UNCLEAR], 90_000, approval=asked("grace")) == Shift(told, 2)
+
+
+@pytest.mark.parametrize("approved_by", [None, "grace"])
+def test_next_step_gate_that_fails_while_a_person_is_asked_leads_back(approved_by: str | None) -> None:
+    assert look(ASKED, [PASS, FAIL], 10, approval=asked(approved_by)) == RollBack("latency: fail.")
 
 
 OUTCOMES = st.sampled_from(Outcome)
@@ -167,7 +200,7 @@ def test_next_step_any_look_is_safe(
         assert paused_at is None
         assert seconds - earlier >= TIMES[where["stage"]]
     if isinstance(step, Hold):
-        assert 1 <= step.seconds <= PLAN.look_seconds
+        assert 1 <= step.seconds <= (PLAN.look_seconds if paused_at is None else PAUSED_LOOK)
         assert paused_at is not None or seconds - earlier < PLAN.deadline_seconds
     assert isinstance(step, Promote) <= (where is SOAK)
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from fraud import rollout_plan
 from fraud.errors import InvalidPlan, RolloutRefused
-from fraud.rollout import PAUSED_LOOKS
-from fraud.rollout_plan import GATES, MOST_LOOKS, MOST_STEPS, Gates, Plan, parse
+from fraud.rollout_plan import EVENTS_OF_A_LOOK, GATES, MOST_EVENTS, MOST_STEPS, Gates, Plan, parse
 
 NUMBERS = [field.name for field in msgspec.structs.fields(Plan) if field.type is int]
 LIMITS = [field.name for field in msgspec.structs.fields(Gates) if field.type in (int, float)]
@@ -113,10 +112,10 @@ def test_parse_bounds_are_where_they_are_said_to_be(asked: dict[str, Any], accep
             parse(asked)
 
 
-@pytest.mark.parametrize(("look_seconds", "accepted"), [(9, False), (10, True)])
+@pytest.mark.parametrize(("look_seconds", "accepted"), [(10, False), (11, True)])
 def test_parse_more_looks_than_a_history_holds_are_refused(look_seconds: int, accepted: bool) -> None:
     asked = {"steps_bps": [1], "shadow_seconds": 0, "deadline_seconds": 10_000, "look_seconds": look_seconds}
-    assert (2 * 10_000 // look_seconds <= MOST_LOOKS) is accepted
+    assert (2 * 10_000 // look_seconds * EVENTS_OF_A_LOOK < MOST_EVENTS) or not accepted
     if accepted:
         parse(asked)
     else:
@@ -124,18 +123,32 @@ def test_parse_more_looks_than_a_history_holds_are_refused(look_seconds: int, ac
             parse(asked)
 
 
-def test_parse_most_looks_fit_into_the_history_of_an_execution() -> None:
-    """Nine events for each of them, and some are left for what comes before, between and after."""
-    assert 9 * MOST_LOOKS < 25_000 - 9 * PAUSED_LOOKS
+def test_events_are_those_of_every_look_that_a_plan_allows() -> None:
+    """Six stages of 240 looks, 30 at the endpoint coming up and 240 at one being removed, and 288 in a pause."""
+    assert Plan().events == (6 * 240 + 30 + 240 + 288) * EVENTS_OF_A_LOOK + 1_000
+    assert MOST_EVENTS < 25_000
 
 
-@pytest.mark.parametrize(("steps", "look_seconds", "accepted"), [(7, 60, True), (8, 60, False), (8, 66, True)])
+@pytest.mark.parametrize("asked", [{"deploy_seconds": 1_860}, {"pause_seconds": DAY + 300}, {"look_seconds": 59}])
+def test_events_grow_with_everything_that_is_waited_for(asked: dict[str, Any]) -> None:
+    assert parse(asked).events > Plan().events
+
+
+def test_events_of_a_question_count_where_somebody_is_asked() -> None:
+    longer = {"approval_seconds": 2 * DAY}
+    assert parse(longer).events == Plan().events
+    assert (
+        parse(longer | {"approval": "before_full"}).events > parse({"approval": "before_full"}).events > Plan().events
+    )
+
+
+@pytest.mark.parametrize(("steps", "look_seconds", "accepted"), [(6, 60, True), (7, 60, False), (8, 80, True)])
 def test_parse_plan_of_many_steps_is_looked_at_less_often(steps: int, look_seconds: int, accepted: bool) -> None:
     asked = {"steps_bps": list(range(1, steps + 1)), "look_seconds": look_seconds}
     if accepted:
         assert parse(asked).stages == steps + 2
     else:
-        with pytest.raises(InvalidPlan, match=r"^the plan may take 2,400 looks, and 2,200 is the most"):
+        with pytest.raises(InvalidPlan, match=r"^the plan may take 25,462 events, and 24,000 is the most"):
             parse(asked)
 
 

@@ -92,19 +92,6 @@ class SageMakerEndpoints:
             answer = found(self.client.describe_endpoint, EndpointName=endpoint)
         return None if answer is None else _state(answer)
 
-    def remove(self, plan: EndpointPlan) -> None:
-        """Remove endpoint, configuration and model; what stands there with other content is left.
-
-        Raises:
-            DeploymentFailed: refused.
-            DeploymentInterrupted: no answer; the same call goes on from there.
-        """
-        for part in reversed(list(_parts(plan))):
-            with deploying(f"removing {part}"):
-                standing = self._standing(part)
-                if standing is not None and part.is_same(standing) and not _is_going(standing):
-                    self._call("delete", part)
-
     def clear(self, endpoint: str) -> bool:
         """One attempt at removing whatever stands under an endpoint's name; True once nothing does.
 
@@ -166,7 +153,7 @@ class SageMakerEndpoints:
     def _created(self, part: _Part) -> ClientError | None:
         """Create; the error when the name may be in use, or something the call refers to may not be found yet."""
         try:
-            self._call("create", part, **part.content)
+            getattr(self.client, f"create_{part.operation}")(**part.name, **part.content)
         except ClientError as error:
             if code(error) not in TAKEN:
                 raise
@@ -175,9 +162,6 @@ class SageMakerEndpoints:
 
     def _standing(self, part: _Part) -> Described | None:
         return found(getattr(self.client, f"describe_{part.operation}"), **part.name)
-
-    def _call(self, verb: str, part: _Part, **content: Any) -> None:
-        getattr(self.client, f"{verb}_{part.operation}")(**part.name, **content)
 
 
 def _adopt(part: _Part, standing: Described) -> None:

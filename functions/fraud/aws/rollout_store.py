@@ -14,6 +14,8 @@ from fraud.errors import RolloutMoved, StoreUnavailable
 from fraud.rollout import Rollout
 from fraud.routing import Routing
 
+MOVED = frozenset({transact_write.CONDITION_FAILED, "TransactionConflict"})
+"""Codes of a cancellation that say: somebody else was, or is, writing."""
 ABSENT: Item = {"ConditionExpression": "attribute_not_exists(pk)"}
 
 
@@ -91,7 +93,7 @@ class DynamoRolloutStore:
         reasons = transact_write.write(self.client, actions)
         if reasons is None:
             return stored
-        if any(map(transact_write.condition_failed, reasons)):
+        if any(reason.get("Code") in MOVED for reason in reasons):
             raise RolloutMoved("somebody else changed the rollout meanwhile: read it again, then decide")
         raise StoreUnavailable("TransactWriteItems: cancelled, though no condition failed")
 

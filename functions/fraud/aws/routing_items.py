@@ -47,6 +47,8 @@ def _encode_model(model: ServedModel) -> Item:
         "contract_hash": text(model.contract_hash),
         "review_threshold": number(model.review_threshold),
         "block_threshold": number(model.block_threshold),
+        "instance_type": text(model.instance_type),
+        "instance_count": number(model.instance_count),
     }
 
 
@@ -58,4 +60,6 @@ def _decode_model(item: Item) -> ServedModel:
         contract_hash=item["contract_hash"]["S"],
         review_threshold=float(item["review_threshold"]["N"]),
         block_threshold=float(item["block_threshold"]["N"]),
+        instance_type=item["instance_type"]["S"] if "instance_type" in item else "",
+        instance_count=int(item["instance_count"]["N"]) if "instance_count" in item else 0,
     )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from fraud.errors import FraudError, RolloutRefused
+from fraud.errors import DeploymentFailed, FraudError
 from fraud.rollout import REVERSIBLE, Rollout, Stage
-from fraud.rollout_ports import Bell, Callbacks
+from fraud.rollout_ports import Announcements, Bell, Callbacks
 from fraud.rollout_task import Answer
 from fraud.services.rollback import Rollback
 from fraud.services.slots import Slots
@@ -27,12 +27,14 @@ class Aborting:
         callbacks: the machine that waits for an answer.
         slots: tidied up for an execution that is over.
         bell: calls people.
+        announcements: tells subscribers.
     """
 
     rollback: Rollback
     callbacks: Callbacks
     slots: Slots
     bell: Bell
+    announcements: Announcements
 
     def on_alarm(self, slot: str, at: float, sentence: str) -> Answer:
         """An alarm of a slot went off; it counts while that slot holds a challenger.
@@ -50,17 +52,19 @@ class Aborting:
         )
 
     def by_person(self, by: str, reason: str, rollout_id: str = "") -> Answer:
-        """A person wants a rollout stopped; without its id, whichever is under way.
+        """A person wants a rollout stopped; without its id, whichever is under way. `refused` when none can be.
 
         Raises:
-            RolloutRefused: nothing can be stopped.
             RolloutMoved, StoreUnavailable: say it again.
         """
         sentence = f"Stopped by {by or 'somebody'}: {reason or 'no reason was given'}."
         answer = self._stopped(lambda each: rollout_id in ("", each.rollout_id), sentence)
-        if answer.next == "ignored":
-            raise RolloutRefused("No rollout is under way that could be stopped; one that is promoted stays so.")
-        return answer
+        if answer.next == "stopped":
+            return answer
+        # An answer, not an error: an error of this function pages, for a challenger may then still have traffic.
+        return Answer(
+            next="refused", sentence="No rollout is under way that could be stopped; a promoted one stays so."
+        )
 
     def _stopped(self, applies: Callable[[Rollout], bool], sentence: str) -> Answer:
         stopped = self.rollback.stop(applies, sentence)
@@ -75,26 +79,40 @@ class Aborting:
         if rollout is not None and rollout.stage is Stage.ROLLING_BACK and rollout.approval is not None:
             self.callbacks.interrupt(rollout.approval.token, rollout.reason)
 
-    def on_end(self, execution: str, sentence: str) -> Answer:
-        """An execution is over, and not by its own tidying up: restore, verify, remove and release in its place.
+    def on_end(self, execution: str, sentence: str, cause: str = "") -> Answer:
+        """An execution is over, and not promoted by itself: restore, verify, remove, announce and release in its place.
+
+        Args:
+            execution: its ARN.
+            sentence: that it ended, and how.
+            cause: its own words; with them, people are told.
 
         Raises:
+            RollbackUnverified: it is not seen that traffic is back; the lock stays until it is.
             RolloutMoved, StoreUnavailable, DeploymentInterrupted: tell it again.
         """
         self.rollback.stop(lambda each: each.owner == execution, sentence)
+        answer = self._finished(execution)
+        if cause:
+            self.bell.ring("A rollout did not promote its model", f"{sentence} {cause}\n\nExecution {execution}.")
+        return answer
+
+    def _finished(self, execution: str) -> Answer:
         rollout = self.rollback.store.read()
         if rollout is None or rollout.owner != execution or rollout.released or rollout.stage in REVERSIBLE:
             return Answer(next="ignored", sentence="It left nothing to be done.")
         if rollout.stage is Stage.ROLLING_BACK:
             rollout = self._verified(rollout)
-        self._tidy(rollout)
+        told = rollout.reason or f"Version {rollout.candidate.version} was promoted already."
+        self._tidy()
+        self.announcements.announce(rollout, told)
         self.rollback.store.save(replace(rollout, released=True))
-        return Answer(next="released", sentence=rollout.reason or f"It was {rollout.stage} already.")
+        return Answer(next="released", sentence=told)
 
     def _verified(self, rollout: Rollout) -> Rollout:
         """See that the rollback is in force; where it is not, a person is called, and the lock stays for them."""
         try:
-            sentence = self.rollback.verify(rollout)
+            return self.rollback.store.save(self.rollback.verified(rollout))
         except FraudError as error:
             self.bell.ring(
                 "A rollback is not verified",
@@ -102,12 +120,13 @@ class Aborting:
                 f"again: {error}. Look with `fraud rollout status` and `fraud status`.",
             )
             raise
-        now = self.rollback.clock()
-        verified = replace(rollout.told(now, sentence), stage=Stage.ROLLED_BACK, verified=True, since=now)
-        return self.rollback.store.save(verified)
 
-    def _tidy(self, rollout: Rollout) -> None:
-        left = self.slots.clear()
+    def _tidy(self) -> None:
+        """Remove what serves nobody; what cannot be removed yet is a person's."""
+        try:
+            left = self.slots.clear()
+        except DeploymentFailed as refused:
+            left = [str(refused)]
         if left:
             self.bell.ring(
                 "An endpoint is left",

@@ -10,15 +10,12 @@ from fraud.errors import DeploymentFailed, DeploymentInterrupted, ModelUnavailab
 from fraud.model_package import check_scores
 from fraud.ports import Scorer
 from fraud.rollout import Rollout
+from fraud.rollout_plan import APPROVAL_LOOK, ENDPOINT_LOOK, LONGEST_REMOVAL
 from fraud.rollout_task import Answer, Task
 from fraud.services.packages import CheckedPackage, Packages
 from fraud.services.rollout_records import RolloutRecords
 from fraud.services.slots import Slots
 
-LONGEST_LOOK = 15
-"""Seconds between looks at an endpoint on its way; five minutes are usual, and on a laptop it is up in a second."""
-LONGEST_REMOVAL = 4 * 3_600
-"""Seconds until a person is called; an endpoint that is still coming up cannot be removed before it has."""
 SMOKE_ATTEMPTS = 8
 """Workers load the model at their first request, and the first answers may come too late."""
 SMOKE_PAUSE = 2.0
@@ -135,12 +132,14 @@ class Challenger:
         if left:
             self.records.save(rollout)  # which renews the lease
             return self._wait(rollout, f"{', '.join(left)} is being removed.")
-        return Answer(next="removed", sentence=rollout.reason)
+        serves = f"Version {rollout.candidate.version} serves as champion in slot {rollout.candidate.slot}."
+        package = rollout.candidate.model_package
+        return Answer(next="removed", sentence=rollout.reason or serves, model_package_arn=package)
 
     def _wait(self, rollout: Rollout, sentence: str) -> Answer:
         """Half as long again as this has taken: short at first, because on a laptop everything is."""
         seconds = round((self.records.clock() - rollout.since) / 2)
-        return Answer(next="wait", sentence=sentence, wait_seconds=min(max(1, seconds), LONGEST_LOOK))
+        return Answer(next="wait", sentence=sentence, wait_seconds=min(max(1, seconds), ENDPOINT_LOOK))
 
     def _plan(self, rollout: Rollout) -> EndpointPlan:
         candidate = rollout.candidate
@@ -161,5 +160,5 @@ def _after_smoke(rollout: Rollout, sentence: str) -> Answer:
     if plan.shadow_seconds:
         return Answer(next="shadow", sentence=sentence)
     if plan.approval == "before_traffic":
-        return Answer(next="ask", sentence=sentence, step=0, wait_seconds=plan.approval_seconds)
+        return Answer(next="ask", sentence=sentence, step=0, wait_seconds=min(plan.approval_seconds, APPROVAL_LOOK))
     return Answer(next="shift", sentence=sentence, step=0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fraud import gates, rollout_task
 from fraud.analysis import Verdict
-from fraud.rollout import Hold, Rollout, Stage, next_step
+from fraud.rollout import Ask, Hold, Rollout, Stage, next_step
 from fraud.rollout_ports import Observations, SlotAlarms
 from fraud.rollout_task import Answer, Task
 from fraud.services.rollout_records import RolloutRecords
@@ -39,17 +39,27 @@ class Judging:
         verdicts = self._verdicts(rollout)
         now = self.records.clock()
         step = next_step(rollout, verdicts, now)
-        noted = rollout if isinstance(step, Hold) else rollout.told(now, step.sentence)
-        self.records.save(noted, step.seconds if isinstance(step, Hold) else 0, verdicts=verdicts)
-        return rollout_task.told(step, rollout.plan)
+        # A question that still stands is no news.
+        news = not isinstance(step, Hold) and not (isinstance(step, Ask) and rollout.stage is Stage.APPROVAL)
+        answer = rollout_task.told(step)
+        self.records.save(rollout.told(now, step.sentence) if news else rollout, answer.wait_seconds, verdicts=verdicts)
+        return answer
 
     def _verdicts(self, rollout: Rollout) -> tuple[Verdict, ...]:
         slot, limits = rollout.candidate.slot, rollout.plan.gates
-        fired = self.alarms.fired(slot, rollout.since)
-        if rollout.stage is Stage.SHADOW:
+        stage, since = _judged(rollout)
+        fired = self.alarms.fired(slot, since)
+        if stage is Stage.SHADOW:
             return gates.judge_shadow(limits, self.observations.shadow(rollout.epoch), fired)
         arms = self.observations.arms(rollout.epoch)
         challenger = arms.get(slot, {})
-        if rollout.stage is Stage.SOAK:
+        if stage is Stage.SOAK:
             return gates.judge_soak(limits, challenger, fired)
         return gates.judge_canary(limits, arms.get(rollout.champion or "", {}), challenger, fired)
+
+
+def _judged(rollout: Rollout) -> tuple[Stage, float]:
+    """The stage that is judged, and since when: while a person is asked it is the one that led to the question."""
+    if rollout.stage is not Stage.APPROVAL or rollout.approval is None:
+        return rollout.stage, rollout.since
+    return Stage.SHADOW if rollout.step is None else Stage.CANARY, rollout.approval.asked_since

@@ -20,6 +20,10 @@ from fraud.routing import Routing, ServedModel
 
 TRIES = 8
 """Times a stop is tried when somebody else keeps changing the record; the owner changes it once per look."""
+PAUSE = 0.05
+"""Seconds before the second try; each further one waits that much longer."""
+FIRST_DECISION = 15
+"""Seconds until the first decision under the new routing item; one without any is believed then, since traffic ends."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Rollback:
         observations: what was counted.
         scorer: has the champion score a transaction.
         clock: seconds since 1970.
+        sleep: waits so many seconds.
     """
 
     store: RolloutStore
@@ -39,6 +44,7 @@ class Rollback:
     observations: Observations
     scorer: Scorer
     clock: Callable[[], float]
+    sleep: Callable[[float], None]
 
     def stop(self, applies: Callable[[Rollout], bool], sentence: str) -> Rollout | None:
         """Roll the rollout under way back, if there is one, it can be, and it is meant; else None.
@@ -53,11 +59,11 @@ class Rollback:
             RolloutMoved: others changed it at every try.
             StoreUnavailable: not known to be written.
         """
-        for _ in range(TRIES - 1):
+        for attempt in range(1, TRIES):
             try:
                 return self._stop(applies, sentence)
             except RolloutMoved:
-                continue
+                self.sleep(PAUSE * attempt)
         return self._stop(applies, sentence)
 
     def _stop(self, applies: Callable[[Rollout], bool], sentence: str) -> Rollout | None:
@@ -82,6 +88,16 @@ class Rollback:
         restored = standing.unchallenged()
         return self.store.commit(replace(stopped, epoch=restored.epoch), restored)
 
+    def verified(self, rollout: Rollout) -> Rollout:
+        """The record, to be written, of a rollback that is seen to be in force.
+
+        Raises:
+            RollbackUnverified: it is not seen to be.
+            StoreUnavailable: not read.
+        """
+        now, sentence = self.clock(), self.verify(rollout)
+        return replace(rollout.told(now, sentence), stage=Stage.ROLLED_BACK, verified=True, since=now)
+
     def verify(self, rollout: Rollout) -> str:
         """See that the rollback is in force: read back, by the counters, and by a transaction scored; in words.
 
@@ -96,7 +112,7 @@ class Rollback:
         counted = self._check_counters(standing, rollout)
         self._check_champion(standing.slots[standing.champion])
         champion = f"{standing.slots[standing.champion].model_package} serves alone in slot {standing.champion}"
-        return f"Verified: {champion}, {counted:,} decisions since, none by the challenger."
+        return f"Verified: {champion}; {counted:,} decisions are counted since, none for the challenger."
 
     def _check_routing(self, standing: Routing) -> None:
         if standing.challenger is not None or standing.share_bps:
@@ -106,12 +122,25 @@ class Rollback:
             )
 
     def _check_counters(self, standing: Routing, rollout: Rollout) -> int:
-        arms = self.observations.arms(standing.epoch)
-        counts = {slot: sum(tally.transactions for tally in arm.values()) for slot, arm in arms.items()}
+        """Where there was traffic, wait for the first decision under the new routing item; none is for the challenger.
+
+        A batch that had read the item before may still be decided by it, and is counted under the epoch before.
+        """
+        counts, busy = self._counts(standing.epoch), bool(self._counts(standing.epoch - 1))
+        for _ in range(FIRST_DECISION if busy else 0):
+            if counts:
+                break
+            self.sleep(1.0)
+            counts = self._counts(standing.epoch)
         wrong = counts.get(rollout.candidate.slot, 0)
         if wrong and rollout.candidate.slot != standing.champion:
             raise RollbackUnverified(f"{wrong:,} decisions were routed to the challenger after the rollback")
         return counts.get(standing.champion, 0)
+
+    def _counts(self, epoch: int) -> dict[str, int]:
+        """Decisions of an epoch, by the slot they were routed to."""
+        arms = self.observations.arms(epoch)
+        return {slot: sum(tally.transactions for tally in arm.values()) for slot, arm in arms.items()}
 
     def _check_champion(self, champion: ServedModel) -> None:
         """Score a transaction of which nothing is known: any score will do, none will not."""

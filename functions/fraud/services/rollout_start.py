@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,13 @@ from msgspec.structs import replace
 
 from fraud import rollout_plan, rollout_task
 from fraud.deployment_ports import RegisteredPackage, Registry, RoutingStore
-from fraud.errors import RollbackUnverified, RolloutMoved, RolloutRefused
+from fraud.errors import RollbackUnverified, RolloutMoved, RolloutRefused, RolloutSuperseded
 from fraud.rollout import Candidate, Rollout, Stage
 from fraud.rollout_plan import Plan
 from fraud.rollout_ports import SlotAlarms, Traffic
 from fraud.rollout_task import Answer, Request, Task
-from fraud.routing import Routing
-from fraud.services.packages import Packages
+from fraud.routing import Routing, ServedModel
+from fraud.services.packages import CheckedPackage, Packages
 from fraud.services.rollback import Rollback
 from fraud.services.rollout_records import SLACK, RolloutRecords
 
@@ -57,8 +58,8 @@ class RolloutStart:
             DeploymentInterrupted, StoreUnavailable: no answer; ask again.
         """
         request = rollout_task.request(task.input)
-        rollout_plan.parse(self._wanted(request))
         routing = self.routing.read()
+        rollout_plan.parse(self._wanted(request, routing))
         chosen = self._chosen(request, routing)
         if isinstance(chosen, str):
             return Answer(next="nothing", sentence=chosen)
@@ -78,10 +79,19 @@ class RolloutStart:
         if request.model_package_arn == serving and not moves:
             return f"{serving} serves already: name instance_type or instance_count to move it to other machines."
         named = self.registry.describe(request.model_package_arn)
-        if request.started_by == rollout_task.BY_APPROVAL and not self._is_newer(named, serving):
+        if request.started_by == rollout_task.BY_APPROVAL:
             # The registry tells of every change of a package, also of one that was approved long ago.
-            return f"Version {named.version} is older than the champion {serving}: only a person takes a step back."
+            return self._step_back(named, serving) or named
         return named
+
+    def _step_back(self, named: RegisteredPackage, serving: str | None) -> str | None:
+        """Why only a person may roll a package out; None where an event may."""
+        last = self.records.store.read()
+        if not self._is_newer(named, serving):
+            return f"Version {named.version} is older than the champion {serving}: only a person takes a step back."
+        if last is not None and last.stage is Stage.ROLLED_BACK and last.candidate.model_package == named.model_package:
+            return f"Version {named.version} was rolled back: {last.reason} Only a person rolls it out again."
+        return None
 
     def _newest(self, serving: str | None) -> RegisteredPackage | str:
         approved = self.registry.approved()
@@ -102,7 +112,7 @@ class RolloutStart:
         Raises:
             RolloutRefused: alarms or traffic are against it.
         """
-        wanted = self._wanted(request)
+        wanted = self._wanted(request, routing)
         plan = rollout_plan.parse(wanted)
         if routing is None:
             return plan, "The first model of this stack: it serves as soon as its smoke vectors are scored as recorded."
@@ -114,8 +124,13 @@ class RolloutStart:
             plan = rollout_plan.fitted(plan, per_second)
         return plan, rollout_plan.estimate(plan, per_second)
 
-    def _wanted(self, request: Request) -> dict[str, Any]:
-        return rollout_plan.merged(self.default_plan, request.plan)
+    def _wanted(self, request: Request, routing: Routing | None) -> dict[str, Any]:
+        """What was asked for, over the stack's defaults, over the champion's machines: a challenger needs as much."""
+        champion = routing.slots[routing.champion] if routing else None
+        machines: dict[str, Any] = {}
+        if champion is not None and champion.instance_type:
+            machines = {"instance_type": champion.instance_type, "instance_count": champion.instance_count}
+        return rollout_plan.merged({**machines, **self.default_plan}, request.plan)
 
     # --- Lock --------------------------------------------------------------------------------------------------------
 
@@ -129,14 +144,23 @@ class RolloutStart:
             RolloutMoved, DeploymentInterrupted, StoreUnavailable: ask again.
         """
         previous = self.records.store.read()
+        if previous is not None and previous.owner == task.execution:
+            return _locked(previous)
         if previous is not None and not previous.released:
-            if previous.owner == task.execution:
-                return _locked(previous)
             if previous.lease_until > self.records.clock():
                 return self._occupied(previous, task.model_package_arn)
             previous = self._taken_over(previous)
-        rollout = self._record(task, self.routing.read())
-        return _locked(self.records.store.begin(rollout, previous))
+        routing = self.routing.read()
+        self._check_choice(task, routing)
+        return _locked(self.records.store.begin(self._record(task, routing), previous))
+
+    def _check_choice(self, task: Task, routing: Routing | None) -> None:
+        """See that what was checked is still to be rolled out: a redrive may come days later."""
+        chosen = self._chosen(rollout_task.request(task.input), routing)
+        if isinstance(chosen, str):
+            raise RolloutRefused(chosen)
+        if chosen.model_package != task.model_package_arn:
+            raise RolloutRefused(f"Version {chosen.version} is to be rolled out by now: start again.")
 
     def _occupied(self, holder: Rollout, model_package: str) -> Answer:
         if holder.candidate.model_package == model_package:
@@ -162,13 +186,12 @@ class RolloutStart:
     def _verified(self, left: Rollout) -> Rollout:
         """See that traffic is back before anything new begins."""
         try:
-            sentence = self.rollback.verify(left)
+            return self.rollback.verified(left)
         except RollbackUnverified as error:
             raise RolloutRefused(
                 f"The rollback of {left.rollout_id} is not verified: {error}. Look with `fraud status`, mend it, and "
                 "start again."
             ) from error
-        return replace(left.told(self.records.clock(), sentence), stage=Stage.ROLLED_BACK, verified=True)
 
     def _record(self, task: Task, routing: Routing | None) -> Rollout:
         request, now = rollout_task.request(task.input), self.records.clock()
@@ -191,7 +214,7 @@ class RolloutStart:
             since=now,
             lease_until=now + plan.deploy_seconds + SLACK,
             candidate=candidate,
-            served=package.document.served_at(self.slots[slot], task.model_package_arn),
+            served=_served(package, candidate),
             champion=routing.champion if routing else None,
             plan=plan,
             estimate=outlook,
@@ -204,5 +227,18 @@ def _free(routing: Routing | None) -> str:
     return "b" if routing is not None and routing.champion == "a" else "a"
 
 
+def _served(package: CheckedPackage, candidate: Candidate) -> ServedModel:
+    """What the routing item will say of the candidate."""
+    served = package.document.served_at(candidate.endpoint, candidate.model_package)
+    return dataclasses.replace(served, instance_type=candidate.instance_type, instance_count=candidate.instance_count)
+
+
 def _locked(rollout: Rollout) -> Answer:
+    """The lock is this execution's; one that is over already may not begin anew.
+
+    Raises:
+        RolloutSuperseded: it is over.
+    """
+    if rollout.released:
+        raise RolloutSuperseded(f"This execution's rollout is over: {rollout.reason or rollout.stage}")
     return Answer(next="locked", sentence=rollout.estimate, model_package_arn=rollout.candidate.model_package)

@@ -67,7 +67,7 @@ class Shifting:
         return Answer(next="shadowing", wait_seconds=min(plan.look_seconds, plan.shadow_seconds))
 
     def shift(self, task: Task) -> Answer:
-        """Give the challenger the share of a step, the one after the step it has.
+        """Give the challenger the share of a step, the one after the step it has; `paused` when a person was faster.
 
         Raises:
             RolloutStopped: the step is not due, or lacks its approval, or it is to be rolled back.
@@ -76,6 +76,8 @@ class Shifting:
         rollout = self.records.reversible(task.execution)
         moving = rollout.stage in (Stage.CANARY, Stage.SOAK)
         if not (moving and rollout.step == task.step):
+            if rollout.paused_at is not None:
+                return _paused(rollout)
             _check_due(rollout, task.step)
             self._shift(rollout, task.step)
         return Answer(next="shifted", step=task.step, wait_seconds=rollout.plan.look_seconds)
@@ -110,7 +112,7 @@ class Shifting:
         )
 
     def promote(self, task: Task) -> Answer:
-        """Make the challenger the champion; from here on nothing leads back.
+        """Make the challenger the champion; from here on nothing leads back. `paused` when a person was faster.
 
         Raises:
             RolloutStopped: it has not soaked, or it is to be rolled back.
@@ -121,6 +123,8 @@ class Shifting:
             rollout = self.records.reversible(task.execution)
             if rollout.stage is not Stage.SOAK:
                 raise RolloutStopped(f"A challenger is promoted from full traffic, not from {rollout.stage}.")
+            if rollout.paused_at is not None:
+                return _paused(rollout)
             self._promoted(rollout, self._written(rollout).promoted())
         return Answer(next="promoted", sentence=_serves(rollout))
 
@@ -149,8 +153,7 @@ class Shifting:
         """
         rollout = self.records.owned(task.execution)
         if rollout.stage is not Stage.ROLLED_BACK:
-            verified = rollout.told(self.records.clock(), self.rollback.verify(rollout))
-            self.records.save(verified, stage=Stage.ROLLED_BACK, verified=True)
+            self.records.save(self.rollback.verified(rollout))
         return Answer(next="verified", sentence=rollout.reason)
 
     def release(self, task: Task) -> Answer:
@@ -197,8 +200,6 @@ class Shifting:
             stage=stage,
             step=step,
             since=self.records.clock(),
-            # A pause that came after the look which decided this begins anew with the stage.
-            paused_at=rollout.paused_at and self.records.clock(),
             paused_seconds=0.0,
             verdicts=(),
         )
@@ -206,6 +207,11 @@ class Shifting:
     def _promoted(self, rollout: Rollout, routing: Routing) -> None:
         noted = rollout.told(self.records.clock(), _serves(rollout))
         self.records.commit(noted, routing, stage=Stage.PROMOTED, since=self.records.clock())
+
+
+def _paused(rollout: Rollout) -> Answer:
+    """The pause came after the look that decided; the next look decides anew."""
+    return Answer(next="paused", sentence=f"Paused by {rollout.paused_by}.", wait_seconds=rollout.plan.look_seconds)
 
 
 def _check_due(rollout: Rollout, step: int) -> None:

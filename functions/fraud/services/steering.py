@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from fraud.errors import RolloutMoved, RolloutRefused
 from fraud.rollout import ApprovalRequest, Rollout, Stage
+from fraud.rollout_plan import APPROVAL_LOOK
 from fraud.rollout_ports import Bell, Callbacks
 from fraud.rollout_task import Answer, Task
 from fraud.services.rollback import Rollback
@@ -33,30 +35,40 @@ class Steering:
     bell: Bell
 
     def ask(self, task: Task) -> Answer:
-        """Note the question and its token, and tell people; asking again makes every earlier token worthless.
+        """Note the question and its token, and tell people; asked again, only the token is another.
 
         Raises:
             RolloutStopped, RolloutSuperseded, RolloutMoved, StoreUnavailable: see `RolloutRecords`.
         """
-        rollout, now = self.records.reversible(task.execution), self.records.clock()
-        share = rollout.plan.shares[task.step] / 100
+        rollout = self.records.reversible(task.execution)
+        if rollout.stage is Stage.APPROVAL and rollout.approval is not None and rollout.approval.step == task.step:
+            return self._ask_again(rollout, rollout.approval, task.token)
+        now, plan = self.records.clock(), rollout.plan
+        share = plan.shares[task.step] / 100
         question = ApprovalRequest(
-            request_id=f"{rollout.rollout_id}/{rollout.revision}", token=task.token, step=task.step, requested_at=now
+            request_id=f"{rollout.rollout_id}/{rollout.revision}",
+            token=task.token,
+            step=task.step,
+            requested_at=now,
+            asked_since=rollout.since,
         )
         sentence = f"May version {rollout.candidate.version} get {share:g} % of the cards?"
-        self.records.save(
-            rollout.told(now, sentence),
-            rollout.plan.approval_seconds,
-            stage=Stage.APPROVAL,
-            since=now,
-            approval=question,
-        )
+        # A question holds the rollout by itself: a pause that came just before it is over.
+        asked = {"stage": Stage.APPROVAL, "since": now, "approval": question, "paused_at": None, "paused_by": None}
+        self.records.save(rollout.told(now, sentence), APPROVAL_LOOK, **asked)
         self.bell.ring(
             f"A rollout asks: {share:g} % for version {rollout.candidate.version}?",
             f"{sentence}\n\nLook with `fraud rollout status`; answer with `fraud rollout approve` or `fraud rollout "
-            f"reject` within {rollout.plan.approval_seconds:,} s. Started by {rollout.started_by}, who cannot approve.",
+            f"reject` within {plan.approval_seconds:,} s. Started by {rollout.started_by}, who cannot approve.",
         )
         return Answer(next="asked", sentence=sentence, step=task.step)
+
+    def _ask_again(self, rollout: Rollout, question: ApprovalRequest, token: str) -> Answer:
+        """Wait with another token; an answer that came between two tokens is given at once."""
+        self.records.save(rollout, APPROVAL_LOOK, approval=replace(question, token=token))
+        if question.approved_by is not None:
+            self.callbacks.resume(token, question.step, question.approved_by)
+        return Answer(next="asked", step=question.step)
 
     def approve(self, by: str, request_id: str) -> Answer:
         """Answer yes; the machine goes on.
@@ -74,7 +86,9 @@ class Steering:
         if question.approved_by is None:
             noted = rollout.told(self.records.clock(), f"Approved by {by}.")
             self.records.store.save(replace(noted, approval=replace(question, approved_by=by)))
-        self.callbacks.resume(question.token, question.step, approver)
+        # Between two tokens nobody waits; the next look finds the approval in the record.
+        with suppress(RolloutRefused):
+            self.callbacks.resume(question.token, question.step, approver)
         return Answer(next="approved", sentence=f"Approved by {approver}.", step=question.step)
 
     def reject(self, by: str, request_id: str, reason: str) -> Answer:
@@ -128,8 +142,8 @@ class Steering:
             RolloutRefused: it is not paused.
             RolloutMoved, StoreUnavailable: say it again.
         """
-        rollout, now = self._under_way(rollout_id), self.records.clock()
-        if rollout.paused_at is None:
+        rollout, now = self._meant(rollout_id), self.records.clock()
+        if rollout is None or rollout.released or rollout.paused_at is None:
             raise RolloutRefused("The rollout is not paused.")
         sentence = f"Resumed by {by or 'somebody'}."
         paused = rollout.paused_seconds + now - rollout.paused_at
@@ -138,12 +152,16 @@ class Steering:
         return Answer(next="resumed", sentence=sentence)
 
     def _under_way(self, rollout_id: str) -> Rollout:
-        rollout = self.records.store.read()
-        if rollout is not None and rollout_id not in ("", rollout.rollout_id):
-            raise RolloutRefused(f"Rollout {rollout_id} is over; {rollout.rollout_id} took its place.")
+        rollout = self._meant(rollout_id)
         if rollout is None or rollout.released or rollout.stage not in PAUSABLE:
             stage = rollout.stage if rollout and not rollout.released else "not under way"
             raise RolloutRefused(f"The rollout is {stage}: only shadow, canary and soak can be paused.")
+        return rollout
+
+    def _meant(self, rollout_id: str) -> Rollout | None:
+        rollout = self.records.store.read()
+        if rollout is not None and rollout_id not in ("", rollout.rollout_id):
+            raise RolloutRefused(f"Rollout {rollout_id} is over; {rollout.rollout_id} took its place.")
         return rollout
 
 
