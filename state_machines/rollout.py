@@ -274,7 +274,7 @@ def restore_traffic(unverified: Phase, removal: Phase, tidy: Phase, superseded: 
         "restore",
         unverified,
         needs=("sentence",),
-        retries=(TRANSIENT, PERSISTENT),
+        retries=(PERSISTENT,),
         comment="Gives all traffic back to the champion, and notes why.",
     )
     restored = question("Is the traffic restored?", otherwise=verify)

@@ -15,9 +15,10 @@ from fraud.aws.decision_log import DynamoDecisionLog
 from fraud.aws.event_bus import EventBridgeBus
 from fraud.aws.firehose import FirehoseArchive
 from fraud.aws.projection_store import DynamoProjectionStore
-from fraud.errors import StoreUnavailable
+from fraud.aws.rollout_store import DynamoRolloutStore
+from fraud.errors import RolloutMoved, StoreUnavailable
 from fraud.ports import Cancellation, TerminalCommit
-from tests.fakes import samples
+from tests.fakes import rollouts, samples
 from tests.fakes.aws import client
 from tests.fakes.faults import Inline
 from tests.fakes.memory import recorded
@@ -62,6 +63,14 @@ def test_commit_conflict_beside_a_standing_decision_names_the_decision(dynamodb:
     item = {"transaction_id": {"S": "t1"}, "payload_hash": {"S": "hash"}}
     cancelled(dynamodb, {"Code": "ConditionalCheckFailed", "Item": item}, {"Code": "TransactionConflict"})
     assert commit(dynamodb) == Cancellation({"t1": "hash"})
+
+
+@pytest.mark.parametrize("codes", [("TransactionConflict", "None"), ("None", "TransactionConflict")])
+def test_fault_27_conflict_of_two_moves_is_a_rollout_that_moved(dynamodb: Stubber, codes: tuple[str, str]) -> None:
+    cancelled(dynamodb, *({"Code": code} for code in codes))
+    before = rollouts.rollout(revision=1)
+    with pytest.raises(RolloutMoved):
+        DynamoRolloutStore(dynamodb.client, "rollouts").commit(before, samples.routing(epoch=1))
 
 
 def test_fault_36_conflict_is_not_taken_for_a_mark(dynamodb: Stubber) -> None:

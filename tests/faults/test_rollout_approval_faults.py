@@ -10,12 +10,16 @@ from tests.fakes.rollout_machine import PACKAGE, Machine, before_a_rollout, chec
 from tests.fakes.rollout_world import RolloutWorld
 
 APPROVALS = ["before_traffic", "before_full"]
-STEPS = {"before_traffic": 0, "before_full": 1}
+STEPS, SHARES = {"before_traffic": 0, "before_full": 1}, {"before_traffic": 50, "before_full": 100}
 
 
-def asked(approval: str = "before_full") -> tuple[RolloutWorld, Machine, str]:
+LONG = 1_500
+"""Seconds to answer in that hold more than one look."""
+
+
+def asked(approval: str = "before_full", seconds: int = 10) -> tuple[RolloutWorld, Machine, str]:
     """A machine that waits for an answer, and the question's id."""
-    world = before_a_rollout(approval=approval, approval_seconds=10)
+    world = before_a_rollout(approval=approval, approval_seconds=seconds)
     machine = Machine(world).reach("answer")
     return world, machine, question(world)
 
@@ -48,7 +52,7 @@ def test_fault_32_approval_that_nobody_gave_is_rolled_back(approval: str) -> Non
     share = world.record.share_bps
     assert share == (5_000 if approval == "before_full" else 0)
     machine.finish()
-    assert world.record.reason == "Nobody answered in time."
+    assert world.record.reason == "Nobody approved it within 10 s."
     check_rolled_back(world)
 
 
@@ -62,8 +66,10 @@ def test_fault_32_late_answer_is_refused(late: float) -> None:
 
 def test_fault_32_approval_after_the_machine_gave_up_is_refused() -> None:
     world, machine, request = asked()
-    machine.step()
-    check_refused(world, lambda: world.steering.approve("grace", request), "too late")
+    for task in ("answer", "judge"):
+        assert machine.next == task
+        machine.step()
+        check_refused(world, lambda: world.steering.approve("grace", request), "too late")
     machine.step()
     check_refused(world, lambda: world.steering.approve("grace", request), "No rollout waits for an approval")
     machine.finish()
@@ -71,14 +77,20 @@ def test_fault_32_approval_after_the_machine_gave_up_is_refused() -> None:
 
 
 @pytest.mark.parametrize("by", ["grace", "hedy"])
-def test_fault_32_second_approval_is_refused_while_the_machine_goes_on_and_ever_after(by: str) -> None:
+def test_fault_32_second_approval_changes_nothing_while_the_machine_goes_on_and_is_refused_ever_after(by: str) -> None:
     world, machine, request = asked("before_traffic")
     world.steering.approve("grace", request)
-    check_refused(world, lambda: world.steering.approve(by, request), "Nobody waits")
-    while machine.next is not None:
+    for task in ("answer", "judge", "shift"):
+        assert machine.next == task
+        before = everything(world)
+        assert world.steering.approve(by, request).sentence == "Approved by grace."
+        assert everything(world) == before
         machine.step()
-        check_refused(world, lambda: world.steering.approve(by, request), "Nobody waits|No rollout waits")
-    assert len(world.callbacks.resumed) == 1
+    while machine.next is not None:
+        check_refused(world, lambda: world.steering.approve(by, request), "No rollout waits")
+        machine.step()
+    check_refused(world, lambda: world.steering.approve(by, request), "No rollout waits")
+    assert world.callbacks.resumed == [(machine.token, 0, "grace")]
 
 
 @pytest.mark.parametrize("request_id", ["", "first/0", "second/7"])
@@ -89,22 +101,49 @@ def test_fault_32_answer_to_another_question_is_refused(request_id: str) -> None
     check_refused(world, lambda: world.steering.reject("grace", request_id, ""), "The question now is")
 
 
-@pytest.mark.parametrize("approved", [False, True])
-def test_fault_32_question_asked_again_makes_the_first_one_worthless(approved: bool) -> None:
-    world, machine, first = asked()
-    if approved:
-        meet(world, "before", "callbacks.resume", StoreUnavailable("SendTaskSuccess: ReadTimeoutError"))
-        with pytest.raises(StoreUnavailable):
-            world.steering.approve("grace", first)
-    machine.next = "ask"
-    machine.step()
-    assert question(world) != first
-    check_refused(world, lambda: world.steering.approve("grace", first), "The question now is")
-    check_refused(world, lambda: world.steering.reject("grace", first, ""), "The question now is")
-    assert machine.call("shift", step=1)["next"] == "roll_back"
-    world.steering.approve("grace", question(world))
+@pytest.mark.parametrize("approval", APPROVALS)
+def test_fault_32_question_asked_again_is_the_same_one_and_its_answer_reaches_who_waits_now(approval: str) -> None:
+    world, machine, request = asked(approval, LONG)
+    traffic, world.per_second = world.per_second, 0
+    first = machine.token
+    machine.reach("answer", visit=2)
+    assert question(world) == request and machine.token != first
+    assert [subject for subject, _ in world.bell.rung] == [f"A rollout asks: {SHARES[approval]} % for version 2?"]
+    assert machine.call("shift", step=STEPS[approval])["next"] == "roll_back"
+    world.steering.approve("grace", request)
+    assert world.callbacks.resumed == [(machine.token, STEPS[approval], "grace")]
+    world.per_second = traffic
     assert machine.finish().word == "released"
     assert world.record.stage is Stage.PROMOTED
+
+
+@pytest.mark.parametrize("before", ["judge", "ask"])
+@pytest.mark.parametrize("approval", APPROVALS)
+def test_fault_32_approval_between_two_tokens_is_in_force(approval: str, before: str) -> None:
+    world, machine, request = asked(approval, LONG)
+    traffic, world.per_second = world.per_second, 0
+    for _ in ("answer", "judge")[: 1 + (before == "ask")]:
+        machine.step()
+    assert machine.next == before
+    assert world.steering.approve("grace", request).next == "approved"
+    assert world.callbacks.resumed == []
+    world.per_second, asked_at = traffic, world.clock()
+    machine.reach("shift", visit=1 + STEPS[approval])
+    assert world.clock() == asked_at
+    machine.finish()
+    assert world.record.stage is Stage.PROMOTED
+    world.check_nothing_lost()
+
+
+def test_fault_32_question_asked_again_gives_no_more_time_to_answer() -> None:
+    world, machine, request = asked(seconds=LONG)
+    since, world.per_second = world.clock(), 0
+    machine.reach("restore")
+    assert [word for task, word in machine.played if task == "answer"] == ["timeout"] * 3
+    assert world.clock() == since + LONG
+    check_refused(world, lambda: world.steering.approve("grace", request), "too late")
+    machine.finish()
+    check_rolled_back(world)
 
 
 @pytest.mark.parametrize(("by", "words"), [("ada", "another person has to approve"), ("", "needs the name")])
@@ -118,10 +157,13 @@ def test_fault_32_success_of_the_task_without_an_approval_shifts_nothing(approva
     world, machine, _ = asked(approval)
     share = world.record.share_bps
     world.callbacks.resumed.append((machine.token, STEPS[approval], "forged"))
-    assert machine.step() == "shift"
-    assert machine.step() == "roll_back" and "needs a person's approval" in machine.answer["sentence"]
+    assert machine.step() == "answered"
+    assert machine.step() == "ask"
+    answer = machine.call("shift", step=STEPS[approval])
+    assert answer["next"] == "roll_back" and "needs a person's approval" in answer["sentence"]
     assert world.routing is not None and world.routing.share_bps == share
     machine.finish()
+    assert world.record.reason == "Nobody approved it within 10 s."
     check_rolled_back(world)
 
 

@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from fraud.errors import RolloutRefused
 from fraud.rollout import Stage
 from tests.fakes.aws import client
 from tests.fakes.rollout_machine import Machine, before_a_rollout, check_rolled_back
-from tests.fakes.rollout_world import task
+from tests.fakes.rollout_world import RolloutWorld, task
 from tests.fakes.rollouts import ALARM, OK
 from tests.fakes.samples import NOW
 from tests.fakes.scripted_client import Respond, answering
@@ -49,6 +50,36 @@ def test_fault_28_alarm_that_recovered_before_the_bake_is_not_its_own() -> None:
     world.alarms.move("b", "errors", OK, world.clock() - 10)
     Machine(world).finish()
     assert world.record.stage is Stage.PROMOTED
+
+
+def test_fault_28_alarm_that_recovers_while_a_person_is_asked_wins_over_the_approval() -> None:
+    for approval, approved in product(("before_traffic", "before_full"), (False, True)):
+        world = before_a_rollout(approval=approval, approval_seconds=1_500)
+        machine = Machine(world).reach("answer")
+        world.per_second = 0
+        recover_soon(world)
+        if approved:
+            world.steering.approve("grace", world.record.approval.request_id if world.record.approval else "")
+        assert machine.step() == ("answered" if approved else "timeout")
+        assert machine.step() == "roll_back" and "The alarm fraud-slot-b-errors fired" in machine.answer["sentence"]
+        machine.finish()
+        check_rolled_back(world)
+
+
+def test_fault_28_alarm_that_recovers_between_the_look_and_the_question_fails_it() -> None:
+    world = before_a_rollout(approval="before_full", approval_seconds=1_500)
+    machine = Machine(world).reach("ask")
+    world.per_second = 0
+    recover_soon(world)
+    machine.reach("judge", visit=1 + sum(task == "judge" for task, _ in machine.played))
+    assert machine.step() == "roll_back" and "The alarm fraud-slot-b-errors fired" in machine.answer["sentence"]
+
+
+def recover_soon(world: RolloutWorld) -> None:
+    """An alarm goes off and recovers, and no event tells of it."""
+    world.alarms.move("b", "errors", ALARM, world.clock() + 0.2)
+    world.alarms.move("b", "errors", OK, world.clock() + 0.5)
+    world.pass_by(1)
 
 
 def cloudwatch(state: str, *changes: tuple[float, str, str]) -> AbstractContextManager[None]:

@@ -60,6 +60,18 @@ def test_fault_25_challenger_gone_in_a_canary_gets_nothing_after_the_rollback() 
     world.check_nothing_lost()
 
 
+def test_fault_25_challenger_gone_while_a_person_is_asked_is_rolled_back_at_the_next_look() -> None:
+    world = before_a_rollout(approval="before_full", approval_seconds=1_500)
+    machine = Machine(world).reach("answer")
+    world.scorer.break_down("fraud-b")
+    world.per_second = 0
+    world.flow(60)
+    assert machine.step() == "timeout"
+    assert machine.step() == "roll_back" and "without a score" in machine.answer["sentence"]
+    machine.finish()
+    check_rolled_back(world)
+
+
 # --- Row 26: a batch in flight ----------------------------------------------------------------------------------------
 
 
@@ -113,7 +125,7 @@ def test_fault_26_batch_in_flight_at_the_rollback_is_not_held_against_it(stores:
     machine.next = "restore"
     machine.finish()
     check_rolled_back(world)
-    assert "0 decisions since, none by the challenger" in world.record.events[-1].sentence
+    assert "0 decisions are counted since, none for the challenger" in world.record.events[-1].sentence
 
 
 def before_a_canary(stores: Stores) -> tuple[RolloutWorld, Machine]:

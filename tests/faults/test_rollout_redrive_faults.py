@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fraud.rollout_task import BY_APPROVAL
 from tests.fakes.rollout_machine import (
     FUNCTIONS,
     PACKAGE,
@@ -134,7 +135,38 @@ def test_fault_31_any_task_repeated_after_its_own_rollout_is_over_changes_nothin
     world.aborting.by_person("ada", "no good")
     machine.finish()
     before = everything(world)
-    for task in FUNCTIONS.keys() - {"check", "lock", "release"}:
+    for task in FUNCTIONS.keys() - {"check", "release"}:
         assert machine.call(task, step=0, token="old")["next"] == "superseded", task
     assert machine.call("release")["next"] == "released"
+    assert everything(world) == before
+
+
+NAMELESS: dict[str, Any] = {}
+BY_EVENT = {"model_package_arn": f"{PACKAGE}3", "started_by": BY_APPROVAL}
+
+
+@pytest.mark.parametrize("given", [NAMELESS, BY_EVENT], ids=["nothing named", "an event"])
+def test_fault_31_lock_of_a_stopped_execution_after_a_newer_model_was_promoted_is_refused_and_changes_nothing(
+    given: dict[str, Any],
+) -> None:
+    world = before_a_rollout()
+    old = Machine(world)
+    old.answer = old.call("check", input=given)
+    assert (old.word, old.answer["model_package_arn"]) == ("roll_out", f"{PACKAGE}3")
+    world.enlist()
+    Machine(world, "second", 4).finish()
+    assert world.serving() == f"{PACKAGE}4"
+    before = everything(world)
+    assert old.call("lock", input=given)["next"] == "refused"
+    assert everything(world) == before
+
+
+def test_fault_31_lock_of_a_stopped_execution_after_a_newer_model_was_approved_is_refused_and_changes_nothing() -> None:
+    world = before_a_rollout()
+    old = Machine(world)
+    old.answer = old.call("check", input=NAMELESS)
+    world.enlist()
+    before = everything(world)
+    answer = old.call("lock", input=NAMELESS)
+    assert answer["next"] == "refused" and "Version 4 is to be rolled out by now" in answer["sentence"]
     assert everything(world) == before

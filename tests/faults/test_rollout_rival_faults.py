@@ -10,7 +10,7 @@ from tests.fakes.rollout_world import RolloutWorld
 from tests.fakes.world import Stores
 
 MOMENTS = ["before", "after"]
-LOCK = [("store.read", 1), ("routing.read", 1), ("alarms.unfit", 1), ("store.begin", 1)]
+LOCK = [("store.read", 1), ("routing.read", 1), ("registry.describe", 1), ("alarms.unfit", 1), ("store.begin", 1)]
 TAKE_OVER = [
     ("store.read", 1),
     ("store.read", 2),
@@ -19,9 +19,11 @@ TAKE_OVER = [
     ("store.read", 3),
     ("routing.read", 2),
     ("observations.arms", 1),
+    ("observations.arms", 2),
     ("scorer.score", 1),
     ("store.save", 1),
     ("routing.read", 3),
+    ("registry.describe", 1),
     ("alarms.unfit", 1),
     ("store.begin", 1),
 ]

@@ -180,6 +180,14 @@ def test_fault_33_execution_that_ends_with_its_rollback_unverified_rings_and_kee
     assert "fraud-b" in canary.endpoints.standing
 
 
+def test_fault_33_rollback_in_traffic_is_verified_by_a_decision_made_since(canary: RolloutWorld) -> None:
+    canary.flow(8)
+    machine = restoring(canary).reach("verify_rollback")
+    canary.per_second = 4
+    assert machine.step() == "verified"
+    assert "4 decisions are counted since, none for the challenger" in events(canary.record)[-1]
+
+
 def test_fault_33_rollback_that_is_verified_later_is_done_then(canary: RolloutWorld) -> None:
     machine = restoring(canary).reach("verify_rollback")
     champion_down(canary)

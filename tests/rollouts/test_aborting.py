@@ -271,7 +271,7 @@ def test_end_with_an_endpoint_that_cannot_go_yet_tells_people_and_frees_the_lock
     assert end(world).next == "released"
     [(subject, message)] = world.bell.rung
     assert subject == "An endpoint is left"
-    assert message.startswith("fraud-b serves nobody and could not be removed yet, so it goes on costing money.")
+    assert message.startswith("fraud-b serves nobody and could not be removed yet. It goes on costing money.")
 
 
 def test_end_whose_removal_has_no_answer_keeps_the_lock_and_may_be_told_again() -> None:
@@ -292,7 +292,8 @@ def test_end_whose_removal_is_refused_tells_people_and_frees_the_lock(world: Wor
     assert end(standing).next == "released"
     [(subject, message)] = standing.bell.rung
     assert subject == "An endpoint is left"
-    assert message.startswith("removing its endpoint: AccessDenied serves nobody and could not be removed yet")
+    refusal = "removing its endpoint: AccessDenied"
+    assert message.startswith(f"An endpoint that serves nobody could not be removed: {refusal}.")
     assert standing.record.released
 
 

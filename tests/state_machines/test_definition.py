@@ -78,6 +78,9 @@ def test_every_function_hears_of_the_execution_and_of_its_whole_input() -> None:
     }
 
 
+RESTORE = "Restore the traffic"
+
+
 def test_every_function_is_retried_when_the_cause_may_pass() -> None:
     passing = {
         "Lambda.ServiceException",
@@ -92,10 +95,18 @@ def test_every_function_is_retried_when_the_cause_may_pass() -> None:
         "DeploymentInterrupted",
         "RolloutMoved",
     }
-    for state in LAMBDA_STATES.values():
+    for name, state in LAMBDA_STATES.items():
+        if name == RESTORE:
+            continue
         (retried,) = [each for each in state["Retry"] if "StoreUnavailable" in each["ErrorEquals"]]
         assert set(retried["ErrorEquals"]) == passing
         assert (retried["MaxAttempts"], retried["MaxDelaySeconds"], retried["JitterStrategy"]) == (6, 30, "FULL")
+
+
+def test_restoring_the_traffic_is_not_given_up_for_any_error_for_minutes() -> None:
+    (retried,) = STATES[RESTORE]["Retry"]
+    assert retried["ErrorEquals"] == ["States.ALL"]
+    assert (retried["MaxAttempts"], retried["MaxDelaySeconds"], retried["JitterStrategy"]) == (30, 30, "FULL")
 
 
 def test_an_unverified_rollback_is_looked_at_again_for_minutes() -> None:

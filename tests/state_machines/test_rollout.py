@@ -393,7 +393,7 @@ def test_a_rollback_that_is_not_seen_at_once_is_looked_at_again() -> None:
         ({"verify_rollback": ["something new"]}, {"verify_rollback": 1}),
         ({"verify_rollback": [StoreUnavailable("busy")]}, {"verify_rollback": 7}),
         ({"restore": [DeploymentFailed("a mistake")]}, {"restore": 31}),
-        ({"restore": [StoreUnavailable("busy")]}, {"restore": 7}),
+        ({"restore": [StoreUnavailable("busy")]}, {"restore": 31}),
     ],
 )
 def test_a_rollback_that_nobody_saw_pages_a_person_and_leaves_all_as_it_is(

@@ -17,6 +17,8 @@ from fraud.services.slots import Slots
 ARMED = frozenset({Stage.SHADOW, Stage.CANARY, Stage.APPROVAL, Stage.SOAK})
 """Stages in which the alarms of the challenger's slot count; before them its endpoint is only coming up."""
 
+LEFT = "It goes on costing money. The next rollout removes it; without one, delete it by hand."
+
 
 @dataclass(frozen=True)
 class Aborting:
@@ -126,10 +128,11 @@ class Aborting:
         try:
             left = self.slots.clear()
         except DeploymentFailed as refused:
-            left = [str(refused)]
+            self.bell.ring(
+                "An endpoint is left", f"An endpoint that serves nobody could not be removed: {refused}. {LEFT}"
+            )
+            return
         if left:
             self.bell.ring(
-                "An endpoint is left",
-                f"{', '.join(left)} serves nobody and could not be removed yet, so it goes on costing money. The next "
-                "rollout removes it; without one, delete it by hand.",
+                "An endpoint is left", f"{', '.join(left)} serves nobody and could not be removed yet. {LEFT}"
             )
