@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from fraud.errors import FraudError, RolloutRefused, StoreUnavailable
+from fraud.errors import FraudError, RolloutRefused, RolloutStopped, StoreUnavailable
 from fraud.rollout import Stage
 from tests.fakes.rollout_machine import PACKAGE, Machine, before_a_rollout, check_rolled_back, everything, meet
-from tests.fakes.rollout_world import RolloutWorld
+from tests.fakes.rollout_world import RolloutWorld, task
 
 APPROVALS = ["before_traffic", "before_full"]
 STEPS, SHARES = {"before_traffic": 0, "before_full": 1}, {"before_traffic": 50, "before_full": 100}
@@ -66,8 +66,8 @@ def test_fault_32_late_answer_is_refused(late: float) -> None:
 
 def test_fault_32_approval_after_the_machine_gave_up_is_refused() -> None:
     world, machine, request = asked()
-    for task in ("answer", "judge"):
-        assert machine.next == task
+    for name in ("answer", "judge"):
+        assert machine.next == name
         machine.step()
         check_refused(world, lambda: world.steering.approve("grace", request), "too late")
     machine.step()
@@ -80,8 +80,8 @@ def test_fault_32_approval_after_the_machine_gave_up_is_refused() -> None:
 def test_fault_32_second_approval_changes_nothing_while_the_machine_goes_on_and_is_refused_ever_after(by: str) -> None:
     world, machine, request = asked("before_traffic")
     world.steering.approve("grace", request)
-    for task in ("answer", "judge", "shift"):
-        assert machine.next == task
+    for name in ("answer", "judge", "shift"):
+        assert machine.next == name
         before = everything(world)
         assert world.steering.approve(by, request).sentence == "Approved by grace."
         assert everything(world) == before
@@ -183,6 +183,15 @@ def test_fault_32_approval_of_an_earlier_step_does_not_count_for_a_later_one() -
     assert machine.call("ask", step=1, token="first-1")["next"] == "asked"
     assert world.record.approval is not None and world.record.approval.approved_by is None
     check_refused(world, lambda: world.steering.approve("grace", request), "The question now is")
+
+
+def test_fault_32_question_repeated_after_a_rejection_asks_nobody_and_stays_rolled_back() -> None:
+    world, _, request = asked()
+    world.steering.reject("grace", request, "not today")
+    before = everything(world)
+    with pytest.raises(RolloutStopped, match="Rejected by grace: not today"):
+        world.steering.ask(task("ask", step=STEPS["before_full"], token="another"))
+    assert everything(world) == before
 
 
 def test_fault_32_lost_answer_to_the_resumption_is_said_again_by_the_same_words() -> None:
