@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from model.dataset import Dataset
 
 INFERENCE, DOCUMENT = Path("code", "inference.py"), "package.json"
-GOOD_AS_GOLD = 150
+GOOD_AS_GOLD = 100
 """Requests that the failing challenger answers before it fails: enough to come through smoke and shadow."""
 SLOW_SECONDS = 0.45
 """Far below the second that scoring waits for an answer, so that nothing but its latency is wrong."""

@@ -253,6 +253,10 @@ PROVEN = "2 smoke vectors are scored as the package says."
             lambda: deployed(shadow_seconds=0, approval="before_traffic", approval_seconds=77),
             Answer(next="ask", sentence=PROVEN, step=0, wait_seconds=77),
         ),
+        (
+            lambda: deployed(shadow_seconds=0, approval="before_traffic"),
+            Answer(next="ask", sentence=PROVEN, step=0, wait_seconds=600),
+        ),
     ],
 )
 def test_smoke_says_what_follows_by_the_plan(world: Callable[[], RolloutWorld], answer: Answer) -> None:
