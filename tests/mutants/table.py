@@ -905,6 +905,13 @@ TABLE = (
         "range(0)",
     ),
     Mutant(
+        "a rollback is verified by decisions of the epoch before",
+        (33,),
+        ROLLBACK,
+        "            counts = self._counts(standing.epoch)\n",
+        "            counts = self._counts(standing.epoch - 1)\n",
+    ),
+    Mutant(
         "a champion that is down verifies a rollback",
         (33,),
         ROLLBACK,

@@ -67,14 +67,6 @@ def asked(step: int = 2, **plan: Any) -> RolloutWorld:
     return world
 
 
-def asked_after_a_pause() -> RolloutWorld:
-    """A pause came between the look that led to the question and the question."""
-    world = at_step(1, approval="before_full")
-    world.steering.pause("grace", "lunch")
-    world.steering.ask(task("ask", step=2, token=TOKEN))
-    return world
-
-
 def promoted() -> RolloutWorld:
     world = at_step(2)
     assert world.shifting.promote(task("promote")).next == "promoted"

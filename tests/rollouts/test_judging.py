@@ -221,6 +221,25 @@ def test_judge_pause_longer_than_the_plan_allows_is_rolled_back() -> None:
     assert judge(world) == Answer(next="roll_back", sentence=told)
 
 
+def test_judge_alarm_that_was_over_before_the_canary_began_does_not_count_while_a_person_is_asked() -> None:
+    world = awaiting()
+    assert world.record.approval is not None
+    began = world.record.approval.asked_since
+    world.alarms.move("b", "errors", "ALARM", began - 5)
+    world.alarms.move("b", "errors", "OK", began - 1)
+    assert judge(after(world, 10)).next == "ask"
+
+
+def test_judge_challenger_that_breaks_down_in_the_shadow_while_a_person_is_asked_is_rolled_back() -> None:
+    world = in_shadow(approval="before_traffic")
+    world.pass_by(20)
+    world.steering.ask(task("ask", step=0, token="token"))
+    assert judge(after(world, 10)).next == "ask"
+    world.scorer.break_down("fraud-b")
+    assert judge(after(world, 60)).next == "roll_back"
+    assert {slot for _, slot, _ in world.stores.counters()} == {"a"}
+
+
 # --- What it notes ----------------------------------------------------------------------------------------------------
 
 

@@ -285,6 +285,26 @@ def test_promote_before_full_traffic_is_stopped(world: Callable[[], RolloutWorld
         do(standing, "promote")
 
 
+@pytest.mark.parametrize(("step", "name", "then"), [(1, "shift", "shifted"), (2, "promote", "promoted")])
+def test_move_that_a_pause_overtakes_at_the_write_is_held_up(step: int, name: str, then: str) -> None:
+    world = at_step(step)
+    number = world.faults.count("store.commit") + 1
+    world.faults.before("store.commit", number, lambda: world.steering.pause("grace", ""))
+    with pytest.raises(RolloutMoved):
+        do(world, name, step=2)
+    with nothing_written(world):
+        assert do(world, name, step=2) == Answer(next="paused", sentence="Paused by grace.", wait_seconds=10)
+    world.steering.resume("grace")
+    assert do(world, name, step=2).next == then
+
+
+def test_shift_that_took_effect_before_a_pause_is_answered_when_asked_again() -> None:
+    world = at_step(0)
+    world.steering.pause("grace", "")
+    with nothing_written(world):
+        assert do(world, "shift", step=0).next == "shifted"
+
+
 def test_promote_slower_than_an_alarm_is_stopped() -> None:
     world = at_step(2)
     world.faults.before("store.commit", 5, lambda: world.aborting.on_alarm("b", NOW + 1, "The alarm went off."))

@@ -507,6 +507,41 @@ def test_lock_of_what_is_not_to_be_rolled_out_any_more_is_refused() -> None:
     assert world.start.lock(task("lock", model_package_arn=third)).next == "locked"
 
 
+def test_lock_machines_of_a_champion_that_was_rolled_out_are_the_next_challengers() -> None:
+    world = at_step(2, instance_type="ml.c5.large", instance_count=3)
+    world.shifting.promote(task("promote"))
+    world.shifting.release(task("release"))
+    world.enlist()
+    assert world.start.lock(task("lock", execution=OTHER, model_package_arn=THIRD)).next == "locked"
+    assert (world.record.candidate.instance_type, world.record.candidate.instance_count) == ("ml.c5.large", 3)
+
+
+def test_lock_of_what_serves_by_now_is_refused() -> None:
+    world = promoted()
+    world.shifting.release(task("release"))
+    with refused(world, RolloutRefused, f"^{SECOND} serves already: name instance_type or instance_count"):
+        world.start.lock(task("lock", execution=OTHER, input=given(SECOND), model_package_arn=SECOND))
+
+
+def test_lock_for_the_approval_event_of_a_rolled_back_version_is_refused() -> None:
+    """The rollback came between the check and the lock."""
+    world = restored()
+    world.shifting.verify_rollback(task("verify_rollback"))
+    world.shifting.release(task("release"))
+    event = given(SECOND) | {"started_by": BY_APPROVAL}
+    with refused(world, RolloutRefused, "^Version 2 was rolled back: It was no good. Only a person rolls it out again"):
+        world.start.lock(task("lock", execution=OTHER, input=event, model_package_arn=SECOND))
+
+
+def test_lock_for_the_approval_event_of_an_older_version_is_refused() -> None:
+    world = RolloutWorld()
+    world.enlist()
+    world.with_champion()
+    event = given(FIRST) | {"started_by": BY_APPROVAL}
+    with refused(world, RolloutRefused, f"^Version 1 is older than the champion {SECOND}: only a person"):
+        world.start.lock(task("lock", input=event, model_package_arn=FIRST))
+
+
 def test_lock_by_an_execution_whose_rollout_is_over_begins_nothing() -> None:
     world = restored()
     world.shifting.verify_rollback(task("verify_rollback"))

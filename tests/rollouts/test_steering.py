@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from fraud.errors import RolloutMoved, RolloutRefused, RolloutStopped, RolloutSuperseded, StoreUnavailable
 from fraud.rollout import ApprovalRequest, Stage
 from fraud.rollout_task import Answer
+from tests.fakes.faults import Watched
 from tests.fakes.rollout_world import RolloutWorld, events, task
 from tests.fakes.samples import NOW
 from tests.rollouts.stages import (
@@ -62,6 +64,18 @@ def test_ask_tells_people_how_to_answer_and_never_the_token() -> None:
         "reject` within 5,000 s. Started by ada, who cannot approve."
     )
     assert TOKEN not in message
+
+
+def test_ask_whose_bell_failed_rings_when_it_is_asked_again() -> None:
+    world = at_step(1, approval="before_full")
+    bell = Watched("bell", world.bell, world.faults.around)
+    steering = dataclasses.replace(world.steering, bell=bell)  # type: ignore[arg-type]
+    world.faults.before("bell.ring", 1, StoreUnavailable("Publish: Throttling"))
+    with pytest.raises(StoreUnavailable):
+        steering.ask(task("ask", step=2, token=TOKEN))
+    steering.ask(task("ask", step=2, token="another"))
+    assert len(world.bell.rung) == 1
+    assert world.record.approval is not None and world.record.approval.token == "another"
 
 
 def test_ask_leaves_the_cards_where_they_are() -> None:
@@ -196,6 +210,13 @@ def test_approve_between_two_tokens_is_given_to_the_next_one() -> None:
     world.callbacks.waiting = {"another"}
     world.steering.ask(task("ask", step=2, token="another"))
     assert world.callbacks.resumed == [("another", 2, "grace")]
+
+
+def test_approve_is_noted_before_the_machine_hears_of_it() -> None:
+    world = asked()
+    world.faults.calls.clear()
+    world.steering.approve("grace", request_id(world))
+    assert world.faults.calls == ["store.read", "store.save", "callbacks.resume"]
 
 
 def test_approve_leaves_the_lease_to_the_owner() -> None:
@@ -379,6 +400,15 @@ def test_pause_and_resume_of_what_cannot_be_paused_are_refused(world: Callable[[
         standing.steering.pause("grace", "")
     with refused(standing, RolloutRefused, "^The rollout is not paused.$"):
         standing.steering.resume("grace")
+
+
+@pytest.mark.parametrize("stage", [Stage.DEPLOYING, Stage.APPROVAL])
+def test_resume_of_a_pause_is_heard_in_any_stage(stage: Stage) -> None:
+    world = in_shadow()
+    world.steering.pause("grace", "")
+    world.records.save(world.record, stage=stage)
+    assert world.steering.resume("mary").next == "resumed"
+    assert world.record.paused_at is None
 
 
 def test_pause_of_a_released_rollout_is_refused() -> None:

@@ -150,6 +150,12 @@ def test_next_step_pause_goes_nowhere_and_ends(seconds: float, step: Next) -> No
     assert look(FIRST, [PASS], seconds, paused_at=START + 2_000, paused_by="ada") == step
 
 
+@pytest.mark.parametrize(("look_seconds", "seconds"), [(60, 300), (900, 900)])
+def test_next_step_pause_is_looked_at_no_more_often_than_a_stage(look_seconds: int, seconds: int) -> None:
+    plan = msgspec.structs.replace(PLAN, look_seconds=look_seconds)
+    assert look(FIRST, [PASS], 10, plan, paused_at=START, paused_by="ada") == Hold("Paused by ada.", seconds)
+
+
 ASKED = {"stage": Stage.APPROVAL, "step": 1}
 
 

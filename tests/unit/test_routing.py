@@ -1,6 +1,7 @@
 """Which slot serves a card: sticky, nested, evenly spread, and another set of cards for every salt."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -97,6 +98,12 @@ def test_promoted_is_the_challenger_alone() -> None:
     now = samples.routing(share_bps=10_000, challenger="b").promoted()
     assert now == Routing(8, "steady", "b", None, 0, "salt", {"b": samples.model("b")})
     assert {now.slot_for(card) for card in CARDS[:100]} == {"b"}
+
+
+def test_moves_keep_the_machines_of_the_models_they_keep() -> None:
+    model = replace(samples.model("b"), instance_type="ml.c5.large", instance_count=3)
+    now = samples.routing().challenged("b", model, "new", share_bps=10_000)
+    assert [each.slots["b"] for each in (now, now.shifted(500), now.promoted())] == [model] * 3
 
 
 def test_promoted_without_a_challenger_is_a_mistake() -> None:

@@ -55,12 +55,13 @@ class Steering:
         sentence = f"May version {rollout.candidate.version} get {share:g} % of the cards?"
         # A question holds the rollout by itself: a pause that came just before it is over.
         asked = {"stage": Stage.APPROVAL, "since": now, "approval": question, "paused_at": None, "paused_by": None}
-        self.records.save(rollout.told(now, sentence), APPROVAL_LOOK, **asked)
+        # First, because a question that is noted rings nobody when it is asked again.
         self.bell.ring(
             f"A rollout asks: {share:g} % for version {rollout.candidate.version}?",
             f"{sentence}\n\nLook with `fraud rollout status`; answer with `fraud rollout approve` or `fraud rollout "
             f"reject` within {plan.approval_seconds:,} s. Started by {rollout.started_by}, who cannot approve.",
         )
+        self.records.save(rollout.told(now, sentence), APPROVAL_LOOK, **asked)
         return Answer(next="asked", sentence=sentence, step=task.step)
 
     def _ask_again(self, rollout: Rollout, question: ApprovalRequest, token: str) -> Answer:
