@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -11,21 +12,22 @@ from typing import Any
 from local.sagemaker.api import ApiError, Document, Operation
 from local.sagemaker.models import ContainerSpec, EndpointConfigs, Models
 from local.sagemaker.records import Records, now, page
-from local.sagemaker.serving import ContainerFailed, Serving
+from local.sagemaker.serving import RESPONSE_SECONDS, ContainerFailed, Serving
 
 _DELETING_SECONDS = 0.5
 """On AWS it takes minutes; long enough here for those who look to see it, and that the name is not free yet."""
 Start = Callable[[ContainerSpec, Path], Serving]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Variant:
-    """A production variant that is serving, and its present share of the traffic."""
+    """A production variant that is serving, its present share of the traffic, and how many wait for its answer."""
 
     name: str
     settings: Document
     serving: Serving
     weight: float
+    callers: int = 0
 
 
 class Endpoints:
@@ -33,11 +35,13 @@ class Endpoints:
 
     def __init__(self, prefix: str, configs: EndpointConfigs, models: Models, start: Start, directory: Path) -> None:
         self._records = Records("endpoint", prefix)
+        self._account = prefix.rpartition(":")[2]
         self._configs = configs
         self._models = models
         self._start = start
         self._directory = directory
         self._fleets = count(1)
+        self._traffic = threading.Condition()
 
     def operations(self) -> dict[str, Operation]:
         return {
@@ -94,15 +98,29 @@ class Endpoints:
         self._in_background(self._take_down, endpoint)
         return {}
 
-    def serving(self, name: str) -> list[Variant]:
-        """The variants that answer for an endpoint.
+    @contextmanager
+    def borrowed(self, name: str, choose: Callable[[Sequence[Variant]], Variant]) -> Iterator[Variant]:
+        """One of the variants that answer for an endpoint; it is not taken down before it is given back.
 
-        Raises: ApiError if there is none, or it is not in service.
+        Raises: ApiError, worded as the runtime's, if the endpoint is not in service.
         """
-        endpoint = self._records.get(name)
-        if not endpoint["_variants"]:
-            raise ApiError(f"Endpoint {name} is {endpoint['EndpointStatus']}, not InService.")
-        variants: list[Variant] = endpoint["_variants"]
+        with self._traffic:
+            variant = choose(self._serving(name))
+            variant.callers += 1
+        try:
+            yield variant
+        finally:
+            with self._traffic:
+                variant.callers -= 1
+                self._traffic.notify_all()
+
+    def _serving(self, name: str) -> list[Variant]:
+        try:
+            variants: list[Variant] = self._records.get(name)["_variants"]
+        except ApiError:
+            variants = []
+        if not variants:
+            raise ApiError(f"Endpoint {name} of account {self._account} not found.", "ValidationError")
         return variants
 
     def _settled(self, name: str, verb: str) -> Document:
@@ -123,14 +141,13 @@ class Endpoints:
             reason = f"The primary container did not pass the ping health check: {error}"
             self._touch(endpoint, EndpointStatus=status_on_failure, FailureReason=reason)
             return
-        replaced, endpoint["_variants"] = endpoint["_variants"], started
+        replaced = self._replace(endpoint, started)
         endpoint.pop("FailureReason", None)
         self._touch(endpoint, EndpointStatus="InService", EndpointConfigName=config)
         self._retire(replaced)
 
     def _take_down(self, endpoint: Document) -> None:
-        retired, endpoint["_variants"] = endpoint["_variants"], []
-        self._retire(retired)
+        self._retire(self._replace(endpoint, []))
         time.sleep(_DELETING_SECONDS)
         self._records.remove(endpoint["EndpointName"])
 
@@ -139,7 +156,17 @@ class Endpoints:
         serving = self._start(self._models.spec(settings["ModelName"]), base)
         return Variant(settings["VariantName"], settings, serving, settings["InitialVariantWeight"])
 
+    def _replace(self, endpoint: Document, variants: list[Variant]) -> list[Variant]:
+        """Lead traffic to other variants; returns those that it went to."""
+        with self._traffic:
+            before: list[Variant] = endpoint["_variants"]
+            endpoint["_variants"] = variants
+        return before
+
     def _retire(self, variants: list[Variant]) -> None:
+        """End them, once they have answered those who wait."""
+        with self._traffic:
+            self._traffic.wait_for(lambda: not any(variant.callers for variant in variants), RESPONSE_SECONDS)
         for variant in variants:
             variant.serving.close()
 

@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 
 from local.sagemaker.api import ApiError
@@ -19,16 +20,19 @@ Response = tuple[int, dict[str, str], bytes]
 class Runtime:
     """Answers /endpoints/{name}/invocations."""
 
-    def __init__(self, endpoints: Endpoints, record: Record, account: str) -> None:
+    def __init__(self, endpoints: Endpoints, record: Record) -> None:
         self._endpoints = endpoints
         self._record = record
-        self._account = account
         # Traffic splitting needs no secrecy.
         self._random = random.Random()
 
     async def invoke(self, endpoint: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Raises: ApiError."""
-        variant = self._routed(endpoint, headers.get("x-amzn-sagemaker-target-variant"))
+        choose = partial(self._choice, headers.get("x-amzn-sagemaker-target-variant"))
+        with self._endpoints.borrowed(endpoint, choose) as variant:
+            return await self._answer(endpoint, variant, headers, body)
+
+    async def _answer(self, endpoint: str, variant: Variant, headers: Mapping[str, str], body: bytes) -> Response:
         if len(body) > BODY_BYTES:
             raise ApiError(f"Request body is larger than {BODY_BYTES} bytes.", "ValidationError", 413)
         started = time.perf_counter()
@@ -43,22 +47,14 @@ class Runtime:
             raise _model_error(variant, answer["status"], content.decode(errors="replace"))
         return 200, {"Content-Type": answer["content_type"], "x-Amzn-Invoked-Production-Variant": variant.name}, content
 
-    def _routed(self, endpoint: str, target: str | None) -> Variant:
-        variants = self._variants(endpoint)
+    def _choice(self, target: str | None, variants: Sequence[Variant]) -> Variant:
         if target is None:
             weights = [variant.weight for variant in variants]
             return self._random.choices(variants, weights if sum(weights) else None)[0]
         for variant in variants:
             if variant.name == target:
                 return variant
-        raise ApiError(f"Variant {target} not found for endpoint {endpoint}", "ValidationError")
-
-    def _variants(self, endpoint: str) -> list[Variant]:
-        try:
-            return self._endpoints.serving(endpoint)
-        except ApiError as error:
-            message = f"Endpoint {endpoint} of account {self._account} not found."
-            raise ApiError(message, "ValidationError") from error
+        raise ApiError(f"Variant {target} not found", "ValidationError")
 
     def _measure(self, endpoint: str, variant: Variant, status: int, seconds: float) -> None:
         dimensions = {"EndpointName": endpoint, "VariantName": variant.name}

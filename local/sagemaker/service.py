@@ -37,7 +37,7 @@ class SageMaker:
         models = Models(prefix, self._artefacts, self._registry)
         configs = EndpointConfigs(prefix, models)
         endpoints = Endpoints(prefix, configs, models, self._start, directory / "endpoints")
-        self._runtime = Runtime(endpoints, self._measure, ACCOUNT)
+        self._runtime = Runtime(endpoints, self._measure)
         surroundings = Surroundings(children, self._artefacts, directory / "training", gateway.location)
         training = TrainingJobs(prefix, surroundings, self._announce)
         parts = (models, configs, endpoints, self._registry, training)

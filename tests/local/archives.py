@@ -22,6 +22,9 @@ def model_fn(directory):
 def input_fn(data, content_type):
     if data == "hang":
         time.sleep(60)
+    if data == "slow":
+        time.sleep(0.4)
+        data = "1"
     if data == "exit":
         os._exit(1)
     return type(data).__name__, [float(row) for row in str(data).split(",")]

@@ -231,6 +231,16 @@ def test_an_update_replaces_the_model_without_a_gap(lab: Lab) -> None:
     assert lab.settled()["EndpointConfigName"] == f"{lab.name}-new"
 
 
+def test_an_update_waits_for_what_the_old_model_is_asked(lab: Lab) -> None:
+    lab.endpoint(lab.container(factor="2"))
+    lab.config(f"{lab.name}-new", lab.container(factor="5", inference="import time; time.sleep(0.5)\n" + INFERENCE))
+    with ThreadPoolExecutor(3) as callers:
+        asked = [callers.submit(lab.invoke, "slow") for _ in range(3)]
+        lab.sagemaker.update_endpoint(EndpointName=lab.name, EndpointConfigName=f"{lab.name}-new")
+        lab.settled()
+        assert [each.result()["scores"] for each in asked] == [[2.0]] * 3
+
+
 def test_a_failed_update_goes_on_serving_the_old_model(lab: Lab) -> None:
     lab.endpoint(lab.container(factor="2"))
     lab.config(f"{lab.name}-bad", lab.container(inference="raise ImportError('bad')"))
