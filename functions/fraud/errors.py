@@ -5,7 +5,8 @@
     │   ├── StoreUnavailable     throttled, timed out or failing store
     │   ├── ModelUnavailable     the endpoint did not answer with usable scores
     │   ├── DeploymentInterrupted  a step of a deployment did not come to its end
-    │   └── RolloutMoved         somebody else changed the rollout meanwhile
+    │   ├── RolloutMoved         somebody else changed the rollout meanwhile
+    │   └── RetrainingMoved      somebody else changed the retraining's record meanwhile
     └── Permanent                the same call will fail for ever
         ├── InvalidRecord        a record that cannot be accepted
         │   ├── InvalidTransaction
@@ -15,7 +16,10 @@
         ├── InvalidPackage       a model package that cannot be served
         ├── DeploymentFailed     a model that could not be put in service
         ├── UnknownStateVersion  an entity that other code wrote
-        ├── InvalidPlan          a rollout plan that cannot be followed
+        ├── InvalidPlan          a plan of a rollout or a retraining that cannot be followed
+        ├── InvalidEvidence      what a job wrote of its findings, and nobody can read
+        ├── RetrainingRefused    a retraining that may not begin as it was asked for
+        ├── RetrainingSuperseded the caller's retraining is over, or is another's by now
         ├── RolloutRefused       a rollout, or an answer to its question, that may not be
         ├── RolloutStopped       the rollout was told to roll back
         ├── RolloutSuperseded    the caller's rollout is over, or is another's by now
@@ -49,6 +53,10 @@ class DeploymentInterrupted(Retryable):
 
 class RolloutMoved(Retryable):
     """Somebody else changed the rollout meanwhile; nothing was written."""
+
+
+class RetrainingMoved(Retryable):
+    """Somebody else changed the retraining's record meanwhile; nothing was written."""
 
 
 class Permanent(FraudError):
@@ -101,7 +109,19 @@ class UnknownStateVersion(Permanent):
 
 
 class InvalidPlan(Permanent):
-    """A rollout plan that cannot be followed."""
+    """A plan of a rollout or a retraining that cannot be followed."""
+
+
+class InvalidEvidence(Permanent):
+    """What a job wrote of its findings, and nobody can read."""
+
+
+class RetrainingRefused(Permanent):
+    """A retraining that may not begin as it was asked for."""
+
+
+class RetrainingSuperseded(Permanent):
+    """The caller's retraining is over, or another execution's by now; it must change nothing."""
 
 
 class RolloutRefused(Permanent):

@@ -1,0 +1,96 @@
+"""What the retraining's machine asks of a function, and what it gets: one shape for every task.
+
+An expected outcome is an answer, told by its `next`; only the unexpected is an error, which the machine retries or
+catches. `run` is what the jobs' states read; an answer that leads to no job leaves it empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from fraud.errors import Permanent, RetrainingRefused, RetrainingSuperseded
+from fraud.retraining import Kind
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A task, as the state machine words it.
+
+    Args:
+        task: its name.
+        execution: ARN of the execution that asks.
+        execution_name: its name.
+        input: of the execution, as a person, a schedule or an event wrote it.
+        job: `query`, `examine`, `train` or `evaluate`, for a task about one of them.
+        error: of the state before, as the machine caught it: JSON text.
+    """
+
+    task: str
+    execution: str
+    execution_name: str
+    input: Any = None
+    job: str = ""
+    error: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a task answers; every field is always there, because a path that is not ends an execution.
+
+    Args:
+        next: what follows, a word that a Choice tests.
+        sentence: for people.
+        wait_seconds: how long to wait, where `next` asks for it.
+        run: what the jobs' states read, see `services.retraining_run`.
+    """
+
+    next: str
+    sentence: str = ""
+    wait_seconds: int = 0
+    run: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An execution's input.
+
+    Args:
+        plan: see `retraining_plan.Plan`.
+        trigger: who or what asks.
+        alarm: name of the alarm, where one asks.
+        started_by: who, where a person asks.
+    """
+
+    plan: dict[str, Any] = msgspec.field(default_factory=dict)
+    trigger: Kind = Kind.PERSON
+    alarm: str = ""
+    started_by: str = ""
+
+
+def task(event: Mapping[str, Any]) -> Task:
+    """A task from the event of its function."""
+    return msgspec.convert(event, Task)
+
+
+def request(given: Any) -> Request:
+    """A request from an execution's input; none at all is `{}`.
+
+    Raises:
+        RetrainingRefused: it is not one.
+    """
+    try:
+        return msgspec.convert({} if given is None else given, Request)
+    except msgspec.ValidationError as error:
+        raise RetrainingRefused(f"The input is not {{}} or {{plan, trigger, alarm, started_by}}: {error}") from error
+
+
+def answered(call: Callable[[], Answer], permanent: str) -> dict[str, Any]:
+    """The answer of a task as plain values; what can never succeed is answered with the word for it."""
+    try:
+        answer = call()
+    except RetrainingSuperseded as error:
+        answer = Answer(next="superseded", sentence=str(error))
+    except Permanent as error:
+        answer = Answer(next=permanent, sentence=str(error))
+    plain: dict[str, Any] = msgspec.to_builtins(answer)
+    return plain
