@@ -25,6 +25,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         input: of the execution, as a person, a schedule or an event wrote it.
         job: `query`, `examine`, `train` or `evaluate`, for a task about one of them.
         error: of the state before, as the machine caught it: JSON text.
+        run: of the answer before.
     """
 
     task: str
@@ -33,6 +34,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     input: Any = None
     job: str = ""
     error: str = ""
+    run: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
