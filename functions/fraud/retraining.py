@@ -1,13 +1,12 @@
 """The record of a retraining, which is its lock, and where everything of a run lies.
 
-One run at a time. What asks for another meanwhile is noted in the record, so that a storm of alarms starts one run and
-an alarm that stays on is not forgotten.
+One run at a time: whatever asks for another meanwhile is noted, and answered by the run under way. An alarm that stays
+on is not forgotten, because reminders read the alarms' state rather than their events.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -19,7 +18,6 @@ from fraud.retraining_plan import HOUR, Plan
 LONGEST_PREFIX = 36
 """Characters of a job's name that come from the stack; SageMaker allows 63 in all."""
 MOST_EVENTS = 50
-MOST_ASKED = 20
 LONGEST_SENTENCE = 1_000
 
 
@@ -81,12 +79,10 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
         owner: ARN of the execution that holds the lock.
         trigger: what asked for it.
         started_at: seconds since 1970.
-        lease_until: when an execution that does not run any more may be taken over.
         as_of: decisions and verdicts up to here are read, seconds since 1970.
         plan: what is done.
         champion: ARN of the package that serves; empty without one.
         source: where the rows come from: `archive`, `history` or `simulator`.
-        asked: what asked for another model since; taken over by the run that follows.
         outcome: how it ended; None while it runs.
         sentence: why.
         model_package: ARN of what was registered; empty without one.
@@ -99,12 +95,10 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     trigger: Trigger
     started_at: float
-    lease_until: float
     as_of: float
     plan: Plan
     champion: str = ""
     source: str = "archive"
-    asked: tuple[Trigger, ...] = ()
     outcome: Outcome | None = None
     sentence: str = ""
     model_package: str = ""
@@ -122,12 +116,6 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
         events = (*self.events, Said(at, said[:LONGEST_SENTENCE]))[-MOST_EVENTS:]
         return replace(self, events=events, **changes)
 
-    def noted(self, trigger: Trigger) -> Retraining:
-        """The record with a request that is not followed now; of the same asker the first stands."""
-        if any((each.kind, each.name) == (trigger.kind, trigger.name) for each in self.asked):
-            return self
-        return replace(self, asked=(*self.asked, trigger)[-MOST_ASKED:])
-
     def ended(self, at: float, outcome: Outcome, sentence: str) -> Retraining:
         """The record of a run that is over, its lock free; the outcome that stands already is kept."""
         if self.is_over:
@@ -139,16 +127,6 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
     def rests_until(self) -> float:
         """Until when alarms and reminders start nothing, seconds since 1970."""
         return self.ended_at + self.plan.cooldown_hours * HOUR
-
-
-def outstanding(last: Retraining | None, firing: Sequence[str]) -> tuple[str, ...]:
-    """What still asks for a new model: alarms that are on, and people or schedules that came in vain.
-
-    An alarm that asked and recovered since asks no more.
-    """
-    noted = last.asked if last else ()
-    unheard = [str(each) for each in noted if each.kind.is_bidden]
-    return (*(f"alarm {name}" for name in firing), *unheard)
 
 
 class Files(msgspec.Struct, frozen=True):

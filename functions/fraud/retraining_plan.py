@@ -7,6 +7,7 @@ Everything has a default, so that `{}` is a plan.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -57,7 +58,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             to a person.
         cooldown_hours: an alarm or a reminder starts no run within so many hours of the last one's end.
         cold_start: what an empty archive is replaced by: `none`, or a `simulator`, whose model a person must approve.
-        history_uri: S3 prefix of past transactions with their outcomes, read instead of an empty archive.
+        history_uri: S3 prefix of past transactions with their outcomes, read instead of an empty archive; below
+            `history/` of the archive's bucket, which is all that the jobs may read.
     """
 
     training_days: int = 90
@@ -101,8 +103,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         unknown = [name for name in self.fairness if name not in GROUPS]
         _require(not unknown, f"plan.fairness may name {', '.join(GROUPS)}, not {', '.join(unknown)}")
         _require(
-            self.history_uri == "" or self.history_uri.startswith("s3://"),
-            f"plan.history_uri is no S3 address: {self.history_uri[:LONGEST_VALUE]!r}",
+            not self.history_uri or _HISTORY.fullmatch(self.history_uri) is not None,
+            f"plan.history_uri is not like s3://BUCKET/history/NAME/: {self.history_uri[:LONGEST_VALUE]!r}",
         )
         _check_hyperparameters(self.hyperparameters)
 
@@ -112,6 +114,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return self.training_days + self.maturity_days
 
 
+_HISTORY = re.compile(r"s3://[a-z0-9.-]{3,63}/history/[\w./=-]{0,500}(?<=/)")
 _BOUNDS = (
     ("training_days", 2, 730),
     ("maturity_days", 0, 120),

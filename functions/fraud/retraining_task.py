@@ -96,3 +96,24 @@ def answered(call: Callable[[], Answer], permanent: str) -> dict[str, Any]:
         answer = Answer(next=permanent, sentence=str(error))
     plain: dict[str, Any] = msgspec.to_builtins(answer)
     return plain
+
+
+def explained(error: str) -> str:
+    """Why a state failed, in words, from what the machine caught: JSON text with `Error` and `Cause`, or a sentence.
+
+    The cause of a job's failure is the job's own description, as JSON text.
+    """
+    caught = _object(error)
+    if not caught:
+        return error or "It ended for a reason that nobody noted."
+    job = _object(str(caught.get("Cause", "")))
+    reason = job.get("FailureReason") or job.get("ExitMessage") or job.get("errorMessage") or caught.get("Cause") or ""
+    return f"{caught.get('Error', 'An error')}: {reason}".removesuffix(": ")
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -11,13 +11,13 @@ from typing import Any
 
 import boto3
 import msgspec
-from botocore.config import Config
 
 from fraud import rollout_plan, settings
 from fraud.aws import endpoints
 from fraud.aws.announcements import EventBridgeAnnouncements
 from fraud.aws.bell import SnsBell
 from fraud.aws.callbacks import StepFunctionsCallbacks
+from fraud.aws.control_plane import CONTROL
 from fraud.aws.endpoint import SageMakerScorer
 from fraud.aws.endpoints import SageMakerEndpoints
 from fraud.aws.observations import DynamoObservations
@@ -49,9 +49,6 @@ from fraud.settings import (
     SteerSettings,
     TrafficSettings,
 )
-
-CONTROL = Config(connect_timeout=3, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
-"""For what waits anyway: three attempts end within a function's minute. Never for a transaction."""
 
 
 def rollout_start(env: Mapping[str, str] = os.environ) -> RolloutStart:

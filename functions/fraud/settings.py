@@ -125,6 +125,44 @@ class AbortSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetrainingStartSettings:
+    """Environment of `prepare_retraining`; `retraining_plan` is the JSON text of the stack's default plan.
+
+    `model_source` is the directory that holds what the jobs run: the content of `model/`, brought by a layer.
+    """
+
+    rollout_table: str
+    retraining_plan: str
+    archive_bucket: str
+    job_prefix: str
+    model_package_group: str
+    model_image: str
+    alarm_prefix: str
+    model_source: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainingJudgementSettings:
+    """Environment of `judge_retraining`."""
+
+    rollout_table: str
+    archive_bucket: str
+    job_prefix: str
+    model_package_group: str
+    model_image: str
+    source_commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainingEndSettings:
+    """Environment of `finish_retraining`."""
+
+    rollout_table: str
+    alarm_topic: str
+    alarm_prefix: str
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrySettings:
     """What registering a model needs to know: outputs of the stack.
 

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fraud.errors import DeploymentFailed, DeploymentInterrupted
 
+CONTROL = Config(connect_timeout=3, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
+"""For what waits anyway: three attempts end within a function's minute. Never for a transaction."""
 ABSENT = frozenset({"ValidationException", "ValidationError", "ResourceNotFound", "ResourceNotFoundException"})
 """SageMaker has no error of its own for what does not exist; its waiters read ValidationException that way too."""
 AGAIN = frozenset(
