@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import console, rollout_machine, rollout_record
+from cli import console, machine, rollout_machine, rollout_record
 from cli.errors import CommandError
 from cli.options import AsJson
 from cli.target import Target, addressed
@@ -88,7 +88,7 @@ def roll_out(
         raise CommandError(f"{package} serves as champion already.")
     rollout = begun(target, package, before, BEGINS_WITHIN if by_event else 0.0, every)
     if rollout is None:
-        rollout_machine.begin(target, {"model_package_arn": package, "started_by": rollout_machine.caller(target)})
+        rollout_machine.begin(target, {"model_package_arn": package, "started_by": machine.caller(target)})
         rollout = begun(target, package, before, BEGINS_WITHIN, every)
     if rollout is None:
         raise CommandError(f"The rollout of {package} did not begin: {rollout_machine.last_word(target)}")

@@ -13,8 +13,10 @@ from cli import (
     deploy,
     explain,
     labels,
+    models,
     outputs,
     quarantine,
+    retraining,
     rollout,
     send,
     status,
@@ -108,7 +110,8 @@ def fraud() -> None:
 
 
 ROOMS = (
-    demo, up, outputs, send, labels, train, backtest, tune, deploy, rollout, status, explain, quarantine, teardown,
+    demo, up, outputs, send, labels, train, backtest, tune, deploy, models, retraining, rollout, status, explain,
+    quarantine, teardown,
 )  # fmt: skip
 for room in ROOMS:
     room.register(app)

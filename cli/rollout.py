@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import console, options, rollout_machine, rollout_record
+from cli import console, machine, model_versions, options, plans, rollout_machine, rollout_record
 from cli.errors import CommandError, NotFound
 from cli.options import AsJson
 from cli.rollout_machine import Beginning
@@ -58,7 +57,6 @@ LONGEST_START, LONGEST_START_WATCHED = 20, 120
 EVERY_ON_LAPTOP, EVERY_ON_AWS = 1.0, 5.0
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
-MOST_VERSIONS = 1_000
 
 
 class Approval(StrEnum):
@@ -118,9 +116,9 @@ def start(
         "instance_type": instance_type,
         "instance_count": instance_count,
     }
-    request = {"plan": checked(target, plan, chosen), "model_package_arn": model_package(target, model)}
+    request = {"plan": checked(target, plan, chosen), "model_package_arn": model_versions.arn_of(target, model)}
     given = {name: value for name, value in request.items() if value}
-    begun = rollout_machine.begin(target, {**given, "started_by": rollout_machine.caller(target)})
+    begun = rollout_machine.begin(target, {**given, "started_by": machine.caller(target)})
     if not as_json:
         say(f"Rollout {begun[0]}; follow it: fraud rollout watch")
     longest = LONGEST_START_WATCHED if watch else LONGEST_START
@@ -150,50 +148,9 @@ def checked(target: Target, file: Path | None, chosen: Mapping[str, Any]) -> dic
     """The plan of the file with what options chose instead; a wrong one starts nothing. Raises: FraudError."""
     from fraud import rollout_plan
 
-    plan = {} if file is None else json_object(file.read_bytes(), str(file))
-    plan |= {name: value for name, value in chosen.items() if value is not None}
-    rollout_plan.parse(rollout_plan.merged(stack_plan(target), plan))
+    plan = plans.asked_for(file, chosen)
+    rollout_plan.parse(rollout_plan.merged(plans.of_stack(target, "RolloutPlan"), plan))
     return plan
-
-
-def stack_plan(target: Target) -> dict[str, Any]:
-    """What the stack's rollouts do unless asked otherwise. Raises: CommandError."""
-    [stack] = target.client("cloudformation").describe_stacks(StackName=target.stack_name)["Stacks"]
-    values = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
-    return json_object(values.get("RolloutPlan", "{}"), "The stack's parameter RolloutPlan")
-
-
-def json_object(text: str | bytes, name: str) -> dict[str, Any]:
-    """An object of JSON. Raises: CommandError."""
-    try:
-        given = json.loads(text)
-    except ValueError as error:
-        raise CommandError(f"{name} is no JSON: {error}.") from error
-    if not isinstance(given, dict):
-        raise CommandError(f'{name} holds no JSON object such as {{"bake_seconds": 600}}.')
-    return given
-
-
-def model_package(target: Target, model: str | None) -> str | None:
-    """ARN of a version; of a number the registry knows it. Raises: CommandError."""
-    if model is None or model.startswith("arn:"):
-        return model
-    if not model.isdecimal():
-        raise CommandError(
-            f"{model!r} is neither the number nor the ARN of a version; register one: fraud deploy-model"
-        )
-    group = target.output("ModelPackageGroupName")
-    pages = (
-        target.client("sagemaker")
-        .get_paginator("list_model_packages")
-        .paginate(ModelPackageGroupName=group, SortOrder="Descending")
-    )
-    found = (each for page in pages for each in page["ModelPackageSummaryList"])
-    versions = {each["ModelPackageVersion"]: each["ModelPackageArn"] for each in islice(found, MOST_VERSIONS)}
-    if int(model) not in versions:
-        there_are = ", ".join(map(str, sorted(versions)[-10:])) or "none"
-        raise NotFound(f"There is no version {model} of {group}; the newest are: {there_are}.")
-    return str(versions[int(model)])
 
 
 def tell_beginning(beginning: Beginning, watched: bool, as_json: bool) -> None:

@@ -9,9 +9,9 @@ import typer
 
 from cli import console, rollout_record
 from cli.errors import CommandError
+from cli.machine import caller
 from cli.options import AsJson
 from cli.rollout import pace, say
-from cli.rollout_machine import caller
 from cli.target import Target, addressed
 
 if TYPE_CHECKING:

@@ -64,19 +64,24 @@ def under_way(target: Target) -> "Rollout":
 
 def history(target: Target, most: int) -> "list[Rollout]":
     """Records of rollouts that are over, newest first."""
+    return [decoded(document) for document in newest(target, "rollouts", most)]
+
+
+def newest(target: Target, partition: str, most: int) -> list[str]:
+    """Documents of a partition's items, the last by their sort key first."""
     pages = (
         target.client("dynamodb")
         .get_paginator("query")
         .paginate(
             TableName=target.output(TABLE),
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": "rollouts"}},
+            ExpressionAttributeValues={":pk": {"S": partition}},
             ScanIndexForward=False,
             ConsistentRead=True,
             PaginationConfig={"MaxItems": most},
         )
     )
-    return [decoded(item["document"]["S"]) for page in pages for item in page["Items"]]
+    return [item["document"]["S"] for page in pages for item in page["Items"]]
 
 
 def decoded(document: str) -> "Rollout":

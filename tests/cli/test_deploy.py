@@ -11,8 +11,9 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from cli import deploy, rollout_machine
+from cli import deploy
 from cli.errors import CommandError
+from cli.machine import caller
 from cli.main import app
 from cli.target import Target
 from fraud.aws import routing_items
@@ -182,7 +183,7 @@ def test_deploy_approved_before_starts_what_no_event_starts(
     machine.on_start = lambda: write(stack, PROMOTED)
     result = call(runner, package, "--approve")
     assert "In service" in result.stdout
-    assert machine.started == [{"model_package_arn": ARN, "started_by": rollout_machine.caller(stack)}]
+    assert machine.started == [{"model_package_arn": ARN, "started_by": caller(stack)}]
     assert clock.now == NOW + deploy.BEGINS_WITHIN
 
 

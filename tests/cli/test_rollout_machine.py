@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli import rollout_machine
-from cli.rollout_machine import Execution
+from cli import machine, rollout_machine
+from cli.machine import Execution
 from cli.target import Target
 from tests.cli.rollout_stack import CALLER, pretend
 
@@ -40,12 +40,12 @@ class FakeMachine:
 
 
 def test_caller_on_aws_is_known_by_an_arn(stack: Target) -> None:
-    assert rollout_machine.caller(stack) == CALLER
+    assert machine.caller(stack) == CALLER
 
 
 def test_caller_on_the_laptop_is_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("getpass.getuser", lambda: "jane")
-    assert rollout_machine.caller(Target("s", "http://127.0.0.1:4566", "eu-west-1")) == "jane"
+    assert machine.caller(Target("s", "http://127.0.0.1:4566", "eu-west-1")) == "jane"
 
 
 @pytest.mark.parametrize("error", [KeyError("no entry for 1000"), OSError("no user")])
@@ -54,7 +54,7 @@ def test_caller_on_the_laptop_without_a_name_is_somebody(monkeypatch: pytest.Mon
         raise error
 
     monkeypatch.setattr("getpass.getuser", refuse)
-    assert rollout_machine.caller(Target("s", "http://127.0.0.1:4566", "eu-west-1")) == "somebody on this machine"
+    assert machine.caller(Target("s", "http://127.0.0.1:4566", "eu-west-1")) == "somebody on this machine"
 
 
 def test_begin_names_each_execution_so_that_a_call_sent_again_starts_nothing(rolled: Target) -> None:
@@ -83,13 +83,13 @@ def test_look_is_what_the_execution_says_of_itself(
     rolled: Target, described: dict[str, str] | str, standing: Execution
 ) -> None:
     pretend(rolled, "stepfunctions", FakeMachine(described))
-    assert rollout_machine.look(rolled, "arn:execution") == standing
+    assert machine.look(rolled, "arn:execution") == standing
 
 
 def test_look_that_is_not_allowed_is_an_error(rolled: Target) -> None:
     pretend(rolled, "stepfunctions", FakeMachine("AccessDeniedException"))
     with pytest.raises(ClientError, match="AccessDenied"):
-        rollout_machine.look(rolled, "arn:execution")
+        machine.look(rolled, "arn:execution")
 
 
 @pytest.mark.parametrize(
