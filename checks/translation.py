@@ -15,6 +15,11 @@ from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 TEMPLATE = Path(__file__).parent.parent / "template.yaml"
+PACKAGED = {
+    "AWS::Serverless::LayerVersion": ("ContentUri", ".zip"),
+    "AWS::Serverless::StateMachine": ("DefinitionUri", ""),
+}
+"""Types of SAM's that refer to files, by which property, and what `sam package` adds to a directory's name."""
 
 
 class NoManagedPolicies:
@@ -36,9 +41,10 @@ def translate() -> dict[str, Any]:
     template = read_template()
     template["Globals"]["Function"]["CodeUri"] = "s3://packaged-by-sam/functions.zip"
     for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::StateMachine":
-            definition = Path(resource["Properties"]["DefinitionUri"])
-            resource["Properties"]["DefinitionUri"] = f"s3://packaged-by-sam/{definition.name}"
+        if resource["Type"] in PACKAGED:
+            name, ending = PACKAGED[resource["Type"]]
+            local = Path(resource["Properties"][name])
+            resource["Properties"][name] = f"s3://packaged-by-sam/{local.name}{ending}"
     translated: dict[str, Any] = transform(template, {}, NoManagedPolicies())
     return translated
 

@@ -15,6 +15,7 @@ from cli import (
     labels,
     models,
     outputs,
+    policy,
     quarantine,
     retraining,
     rollout,
@@ -110,8 +111,8 @@ def fraud() -> None:
 
 
 ROOMS = (
-    demo, up, outputs, send, labels, train, backtest, tune, deploy, models, retraining, rollout, status, explain,
-    quarantine, teardown,
+    demo, up, outputs, send, labels, train, backtest, tune, deploy, models, retraining, rollout, policy, status,
+    explain, quarantine, teardown,
 )  # fmt: skip
 for room in ROOMS:
     room.register(app)

@@ -72,6 +72,10 @@ class Version:
             raise NotFound(f"Version {self.number} records no {kind}: no retraining made it.")
         return self._read(uri).decode()
 
+    def artefact(self) -> bytes:
+        """The archive that is served."""
+        return self._read(str(self.described["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]))
+
     def _json(self, kind: str) -> dict[str, Any]:
         uri = self.lineage.get(kind)
         if uri is None:

@@ -61,16 +61,17 @@ class Container:
     """The directories and the launch of a training container."""
 
     def __init__(self, base: Path, out: Path) -> None:
-        self._code, self._out = base / "code", out
+        self._base, self._code, self._out = base, base / "code", out
         self.channel = base / "input" / "data" / "train"
 
     def prepare(self) -> None:
         """Unpack the source archive where the container would."""
+        from fraud import job_source
         from model import package
 
         for directory in (self._code, self.channel, self._out):
             directory.mkdir(parents=True, exist_ok=True)
-        archive = self._code.parent / "source.tar.gz"
+        archive = self._base / job_source.NAME
         package.build_source(archive)
         with tarfile.open(archive) as source:
             source.extractall(self._code, filter="data")
@@ -96,6 +97,7 @@ class Container:
         inherited: Mapping[str, Any] = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         return {
             **inherited,
+            "SAGEMAKER_BASE_DIR": str(self._base),
             "SM_CHANNEL_TRAIN": str(self.channel),
             "SM_MODEL_DIR": str(self._out),
             "SM_OUTPUT_DATA_DIR": str(self._out),

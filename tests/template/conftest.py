@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -32,3 +33,22 @@ def of_type(template: dict[str, Any]) -> Callable[[str], Resources]:
         return found
 
     return select
+
+
+@pytest.fixture
+def roles(of_type: Callable[[str], Resources]) -> Resources:
+    """Roles, with the policies that are attached to them from outside."""
+    found, attached = copy.deepcopy((of_type("AWS::IAM::Role"), of_type("AWS::IAM::Policy")))
+    for policy in attached.values():
+        for role in policy["Properties"]["Roles"]:
+            found[role["Ref"]]["Properties"]["Policies"].append(policy["Properties"])
+    return found
+
+
+@pytest.fixture
+def role_of(of_type: Callable[[str], Resources], roles: Resources) -> Resources:
+    """The role of each function, by the function's logical id."""
+    return {
+        name: roles[function["Properties"]["Role"]["Fn::GetAtt"][0]]
+        for name, function in of_type("AWS::Lambda::Function").items()
+    }

@@ -25,8 +25,8 @@ def every_alarm(of_type: OfType) -> Resources:
 
 @pytest.fixture
 def alarms(every_alarm: Resources) -> Resources:
-    """Those of the stack; those of its slots are in test_slot_alarms.py."""
-    return {name: each for name, each in every_alarm.items() if not name.startswith("Slot")}
+    """Those of the stack; those of its slots are in test_slot_alarms.py, those of its model in test_retraining.py."""
+    return {name: each for name, each in every_alarm.items() if "AlarmName" not in each}
 
 
 def watched(alarm: dict[str, Any]) -> tuple[Any, str, str, Any]:
@@ -41,6 +41,10 @@ def queue(name: str) -> tuple[str, str, str, Any]:
 
 def function(metric: str, name: str) -> tuple[str, str, str, Any]:
     return "AWS/Lambda", metric, "FunctionName", {"Ref": name}
+
+
+def machine(metric: str, name: str) -> tuple[str, str, str, Any]:
+    return "AWS/States", metric, "StateMachineArn", {"Ref": name}
 
 
 def given_up(mapping: str) -> tuple[str, str, str, Any]:
@@ -72,6 +76,9 @@ def test_every_way_to_be_set_aside_or_late_has_its_alarm(alarms: Resources) -> N
         "RolloutEventsDeadAlarm": (*queue("RolloutDeadLetterQueue"), 0),
         "AbortFailedAlarm": (*function("Errors", "AbortRolloutFunction"), 0),
         "AbortsNotSetAsideAlarm": (*function("DestinationDeliveryFailures", "AbortRolloutFunction"), 0),
+        "RetrainingFailedAlarm": (*machine("ExecutionsFailed", "RetrainingMachine"), 0),
+        "RetrainingTimedOutAlarm": (*machine("ExecutionsTimedOut", "RetrainingMachine"), 0),
+        "RetrainingEventsDeadAlarm": (*queue("RetrainingDeadLetterQueue"), 0),
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 DATA_KEY = {"Fn::GetAtt": ["DataKey", "Arn"]}
 
 KEY_OF = {
+    "AWS::Athena::WorkGroup": ["WorkGroupConfiguration.ResultConfiguration.EncryptionConfiguration.KmsKey"],
     "AWS::DynamoDB::Table": ["SSESpecification.KMSMasterKeyId"],
     "AWS::Events::EventBus": ["KmsKeyIdentifier"],
     "AWS::Kinesis::Stream": ["StreamEncryption.KeyId"],
@@ -26,21 +27,28 @@ KEY_OF = {
     "AWS::SQS::Queue": ["KmsMasterKeyId"],
 }
 
-WITHOUT_THE_DATA_KEY = {"EventDeadLetterQueue.KmsMasterKeyId", "RolloutDeadLetterQueue.KmsMasterKeyId"}
+WITHOUT_THE_DATA_KEY = {
+    "EventDeadLetterQueue.KmsMasterKeyId",
+    "RetrainingDeadLetterQueue.KmsMasterKeyId",
+    "RolloutDeadLetterQueue.KmsMasterKeyId",
+}
 """They take the events for which the data key was not to be had, or may not have been."""
 
 WITH_A_KEY_OF_AWS = {"AWS::StepFunctions::StateMachine"}
-"""SAM knows no other, and a machine's history holds nothing of a card."""
+"""SAM knows no other, and machines' histories hold nothing of a card."""
 
 NOTHING_AT_REST = {
     "AWS::CloudWatch::Alarm",
     "AWS::Events::Rule",
+    "AWS::Glue::Database",
+    "AWS::Glue::Table",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
     "AWS::KMS::Alias",
     "AWS::KMS::Key",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::LayerVersion",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogStream",
     "AWS::S3::BucketPolicy",
@@ -48,6 +56,7 @@ NOTHING_AT_REST = {
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
     "AWS::SageMaker::ModelPackageGroup",
+    "AWS::Scheduler::Schedule",
 }
 
 
@@ -67,7 +76,7 @@ def test_every_resource_that_keeps_data_names_the_data_key(template: dict[str, A
     assert {path for path, key in keys.items() if key != DATA_KEY} == WITHOUT_THE_DATA_KEY
 
 
-@pytest.mark.parametrize("name", ["EventDeadLetterQueue", "RolloutDeadLetterQueue"])
+@pytest.mark.parametrize("name", sorted(path.partition(".")[0] for path in WITHOUT_THE_DATA_KEY))
 def test_a_queue_without_the_data_key_is_encrypted_by_sqs(template: dict[str, Any], name: str) -> None:
     queue = template["Resources"][name]["Properties"]
     assert queue["SqsManagedSseEnabled"] is True and "KmsMasterKeyId" not in queue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from fraud.settings import (
     LabellingSettings,
     PrepareSettings,
     ProjectionSettings,
+    RetrainingEndSettings,
+    RetrainingJudgementSettings,
+    RetrainingStartSettings,
     ScoringSettings,
     ShadowSettings,
     SteerSettings,
@@ -26,6 +29,12 @@ from fraud.settings import (
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """Of a function that needs none."""
+
 
 SETTINGS = {
     "score_transactions": ScoringSettings,
@@ -38,6 +47,10 @@ SETTINGS = {
     "steer_rollout": SteerSettings,
     "abort_rollout": AbortSettings,
     "shadow_score": ShadowSettings,
+    "prepare_retraining": RetrainingStartSettings,
+    "inspect_job": NoSettings,
+    "judge_retraining": RetrainingJudgementSettings,
+    "finish_retraining": RetrainingEndSettings,
 }
 
 HANDLERS = sorted(SETTINGS)
@@ -78,6 +91,7 @@ def test_what_a_function_finds_by_name_is_what_the_outputs_name(
 ) -> None:
     named = {
         "ALARM_TOPIC": "AlarmTopicArn",
+        "ARCHIVE_BUCKET": "ArchiveBucketName",
         "ENDPOINT_SLOT_A": "EndpointSlotA",
         "ENDPOINT_SLOT_B": "EndpointSlotB",
         "EXECUTION_ROLE": "SageMakerExecutionRoleArn",
@@ -98,6 +112,7 @@ def test_a_function_that_reads_archives_has_the_memory_and_the_time_for_it(
 ) -> None:
     reading = {name for name, each in functions.items() if "MODEL_BUCKET" in each["Environment"]["Variables"]}
     assert reading == {"deploy_challenger", "prepare_rollout"}
+    reading.add("judge_retraining")
     for name, each in functions.items():
         assert (each["MemorySize"] >= 2048, each["Timeout"]) == ((True, 300) if name in reading else (False, 60))
 

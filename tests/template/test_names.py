@@ -15,6 +15,7 @@ NAME_OF = {
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::Logs::LogStream": "LogStreamName",
     "AWS::S3::Bucket": "BucketName",
+    "AWS::Scheduler::Schedule": "Name",
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::SNS::Topic": "TopicName",
     "AWS::SQS::Queue": "QueueName",
@@ -22,15 +23,23 @@ NAME_OF = {
 }
 
 NAME_REQUIRED_OF = {
+    "AWS::Athena::WorkGroup": "Name",
     "AWS::Events::EventBus": "Name",
+    "AWS::Glue::Database": "DatabaseInput",
     "AWS::KMS::Alias": "AliasName",
+    # SAM gives it the same in every stack.
+    "AWS::Lambda::LayerVersion": "LayerName",
     "AWS::SageMaker::ModelPackageGroup": "ModelPackageGroupName",
 }
 
 NAMED_ALL_THE_SAME = {
     # A rule and a function know the slots' alarms by their prefix.
     *(f"Slot{slot}{kind}Alarm" for slot in "AB" for kind in ("Errors", "Latency", "Fallback", "BlockRate")),
+    # As they do the model's.
+    "RetrainDriftAlarm",
+    "RetrainModelQualityAlarm",
     # Log delivery treats groups below /aws/vendedlogs alike; others fill up the account's resource policy.
+    "RetrainingMachineLogGroup",
     "RolloutMachineLogGroup",
 }
 
@@ -38,6 +47,7 @@ OUTPUTS = {
     "AbortRolloutFunctionName",
     "AlarmTopicArn",
     "ArchiveBucketName",
+    "ArchiveDatabaseName",
     "DataKeyArn",
     "DecisionTableName",
     "EndpointSlotA",
@@ -50,6 +60,9 @@ OUTPUTS = {
     "ModelImageUri",
     "ModelPackageGroupName",
     "QuarantineBucketName",
+    "QueryWorkGroupName",
+    "RetrainingJobRoleArn",
+    "RetrainingMachineArn",
     "RolloutMachineArn",
     "RolloutTableName",
     "SageMakerExecutionRoleArn",

@@ -1,17 +1,16 @@
-"""Every function may do what it does, and nothing else; the machine and the rules as well."""
+"""Every function may do what it does, and nothing else; the rollout's machine and rules as well."""
 
 from __future__ import annotations
 
-import copy
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from fraud import entities
-from fraud.aws import rollout_items, routing_items
+from fraud.aws import retraining_items, rollout_items, routing_items
 from fraud.deployment_ports import EndpointPlan, Hosting, Instance
 from fraud.services.aborting import Aborting
 from fraud.services.challenger import Challenger
@@ -20,20 +19,19 @@ from fraud.services.rollback import Rollback
 from fraud.services.rollout_start import RolloutStart
 from fraud.services.shifting import Shifting
 from fraud.services.steering import Steering
+from tests.template.policies import (
+    LOG_DELIVERY,
+    PACKAGES,
+    SAGEMAKER,
+    granted_to,
+    granting,
+    listed,
+    resources,
+    statements,
+)
 
 Resources = dict[str, dict[str, Any]]
 OfType = Callable[[str], Resources]
-
-LOG_DELIVERY = {
-    "logs:CreateLogDelivery",
-    "logs:DeleteLogDelivery",
-    "logs:DescribeLogGroups",
-    "logs:DescribeResourcePolicies",
-    "logs:GetLogDelivery",
-    "logs:ListLogDeliveries",
-    "logs:PutResourcePolicy",
-    "logs:UpdateLogDelivery",
-}
 
 WITHOUT_RESOURCE_LEVEL = LOG_DELIVERY | {
     "cloudwatch:GetMetricData",
@@ -41,42 +39,6 @@ WITHOUT_RESOURCE_LEVEL = LOG_DELIVERY | {
     "dynamodb:ListStreams",
     "ecr:GetAuthorizationToken",
 }
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def statements(role: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for policy in role["Properties"]["Policies"]:
-        yield from policy["PolicyDocument"]["Statement"]
-
-
-def granting(role: dict[str, Any], action: str) -> list[dict[str, Any]]:
-    return [each for each in statements(role) if action in listed(each["Action"])]
-
-
-def resources(granted: list[dict[str, Any]]) -> list[Any]:
-    return [resource for each in granted for resource in listed(each["Resource"])]
-
-
-@pytest.fixture
-def roles(of_type: OfType) -> Resources:
-    """Roles, with the policies that are attached to them from outside."""
-    found, attached = copy.deepcopy((of_type("AWS::IAM::Role"), of_type("AWS::IAM::Policy")))
-    for policy in attached.values():
-        for role in policy["Properties"]["Roles"]:
-            found[role["Ref"]]["Properties"]["Policies"].append(policy["Properties"])
-    return found
-
-
-@pytest.fixture
-def role_of(of_type: OfType, roles: Resources) -> dict[str, dict[str, Any]]:
-    """The role of each function, by the function's logical id."""
-    return {
-        name: roles[function["Properties"]["Role"]["Fn::GetAtt"][0]]
-        for name, function in of_type("AWS::Lambda::Function").items()
-    }
 
 
 def test_every_function_has_a_role_of_its_own(role_of: Resources, roles: Resources) -> None:
@@ -104,22 +66,23 @@ def test_all_resources_are_granted_only_to_actions_without_a_resource_level(role
 
 
 def test_metrics_are_put_only_to_namespaces_of_the_application(roles: Resources) -> None:
-    (granted,) = granting(roles["SageMakerExecutionRole"], "cloudwatch:PutMetricData")
-    namespaces = [{"Fn::Sub": "FraudDetection/${AWS::StackName}"}, "/aws/sagemaker/*"]
-    assert granted["Condition"] == {"StringLike": {"cloudwatch:namespace": namespaces}}
+    """Jobs of a retraining put none: what asks for a new model must not be written by what learns it."""
+    namespaces = {
+        "SageMakerExecution": [{"Fn::Sub": "FraudDetection/${AWS::StackName}"}, "/aws/sagemaker/*"],
+        "RetrainingJob": "/aws/sagemaker/*",
+    }
+    assert granted_to(roles, "cloudwatch:PutMetricData") == set(namespaces)
+    for name, allowed in namespaces.items():
+        (granted,) = granting(roles[f"{name}Role"], "cloudwatch:PutMetricData")
+        assert granted["Condition"] == {"StringLike": {"cloudwatch:namespace": allowed}}
 
 
-@pytest.mark.parametrize(
-    "name", ["ArchiveDeliveryRole", "SageMakerExecutionRole", "RolloutMachineRole", "ModelApprovalRole"]
-)
-def test_a_service_acts_only_for_this_account(roles: Resources, name: str) -> None:
-    (trust,) = roles[name]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-
-
-def granted_to(roles: Resources, action: str) -> set[str]:
-    """Names of the roles that an action is granted to."""
-    return {name.removesuffix("Role") for name, role in roles.items() if granting(role, action)}
+def test_a_service_acts_only_for_this_account(roles: Resources, role_of: Resources) -> None:
+    of_services = [role for role in roles.values() if role not in role_of.values()]
+    assert len(of_services) == 8
+    for role in of_services:
+        (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 USE_CASES = {
@@ -168,19 +131,12 @@ def test_a_function_of_the_rollout_is_granted_what_its_use_case_calls(roles: Res
     assert {action for action in ACTIONS.values() if granting(role, action)} == needed(name)
 
 
-SAGEMAKER = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:"
 ENDPOINTS = [{"Fn::Sub": f"{SAGEMAKER}endpoint/${{AWS::StackName}}-{slot}"} for slot in "ab"]
 PARTS = [
     {"Fn::Sub": f"{SAGEMAKER}{kind}/${{AWS::StackName}}-{slot}-v*"}
     for kind in ("endpoint-config", "model")
     for slot in "ab"
 ]
-PACKAGES = {
-    "Fn::Sub": [
-        SAGEMAKER + "model-package/${Group}/*",
-        {"Group": {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "ModelPackageGroup"}]}]}},
-    ]
-}
 
 
 def test_only_what_scores_or_proves_invokes_endpoints_and_only_the_two_slots(roles: Resources) -> None:
@@ -213,40 +169,57 @@ def test_names_of_models_and_configurations_begin_as_policies_say() -> None:
     assert plan.name.startswith("stack-a-v12")
 
 
-def test_a_model_may_only_be_given_the_role_that_models_run_under(roles: Resources) -> None:
-    assert granted_to(roles, "iam:PassRole") == {"DeployChallenger"}
-    (granted,) = granting(roles["DeployChallengerRole"], "iam:PassRole")
-    assert granted["Resource"] == {"Fn::GetAtt": ["SageMakerExecutionRole", "Arn"]}
-    assert granted["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+def test_models_and_jobs_may_only_be_given_the_role_that_they_run_under(roles: Resources) -> None:
+    passed = {"DeployChallenger": "SageMakerExecutionRole", "RetrainingMachine": "RetrainingJobRole"}
+    assert granted_to(roles, "iam:PassRole") == set(passed)
+    for name, role in passed.items():
+        (granted,) = granting(roles[f"{name}Role"], "iam:PassRole")
+        assert granted["Resource"] == {"Fn::GetAtt": [role, "Arn"]}
+        assert granted["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
 
 
 def test_the_data_key_is_granted_on_only_to_services_of_aws(roles: Resources) -> None:
-    assert granted_to(roles, "kms:CreateGrant") == {"DeployChallenger", "SageMakerExecution"}
+    assert granted_to(roles, "kms:CreateGrant") == {"DeployChallenger", "RetrainingJob", "SageMakerExecution"}
     grants = [each for role in roles.values() for each in granting(role, "kms:CreateGrant")]
-    assert [each["Condition"] for each in grants] == [{"Bool": {"kms:GrantIsForAWSResource": "true"}}] * 2
+    assert [each["Condition"] for each in grants] == [{"Bool": {"kms:GrantIsForAWSResource": "true"}}] * 3
 
 
 def test_packages_are_read_by_what_chooses_and_deploys_them(roles: Resources) -> None:
-    assert granted_to(roles, "sagemaker:DescribeModelPackage") == {"PrepareRollout", "DeployChallenger"}
+    learning = {"PrepareRetraining", "JudgeRetraining"}
+    reading = granted_to(roles, "sagemaker:DescribeModelPackage")
+    assert reading == {"PrepareRollout", "DeployChallenger"} | learning
+    for name in reading:
+        assert resources(granting(roles[f"{name}Role"], "sagemaker:DescribeModelPackage")) == [PACKAGES]
     for name in ("PrepareRolloutRole", "DeployChallengerRole"):
-        assert resources(granting(roles[name], "sagemaker:DescribeModelPackage")) == [PACKAGES]
         assert resources(granting(roles[name], "s3:GetObject")) == [{"Fn::Sub": "${ArchiveBucket.Arn}/models/*"}]
-    assert granted_to(roles, "sagemaker:ListModelPackages") == {"PrepareRollout"}
-    listing = resources(granting(roles["PrepareRolloutRole"], "sagemaker:ListModelPackages"))
-    assert listing == [{"Ref": "ModelPackageGroup"}, PACKAGES]
+    assert granted_to(roles, "sagemaker:ListModelPackages") == {"PrepareRollout", "JudgeRetraining"}
+    for name in ("PrepareRolloutRole", "JudgeRetrainingRole"):
+        listing = resources(granting(roles[name], "sagemaker:ListModelPackages"))
+        assert listing == [{"Ref": "ModelPackageGroup"}, PACKAGES]
 
 
-def test_nobody_approves_a_model_or_changes_an_alarm(roles: Resources) -> None:
-    for action in ("sagemaker:UpdateModelPackage", "cloudwatch:PutMetricAlarm", "cloudwatch:SetAlarmState"):
+def test_only_what_judges_candidates_registers_and_approves_models_of_this_stack(roles: Resources) -> None:
+    role = roles["JudgeRetrainingRole"]
+    for action, found in (
+        ("sagemaker:CreateModelPackage", [{"Ref": "ModelPackageGroup"}, PACKAGES]),
+        ("sagemaker:UpdateModelPackage", [PACKAGES]),
+    ):
+        assert granted_to(roles, action) == {"JudgeRetraining"}
+        assert resources(granting(role, action)) == found
+
+
+def test_nobody_removes_a_model_or_changes_an_alarm(roles: Resources) -> None:
+    for action in ("sagemaker:DeleteModelPackage", "cloudwatch:PutMetricAlarm", "cloudwatch:SetAlarmState"):
         assert granted_to(roles, action) == set()
 
 
 def test_alarms_are_read_by_what_checks_and_judges(roles: Resources) -> None:
     alarm = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
-    assert granted_to(roles, "cloudwatch:DescribeAlarms") == {"PrepareRollout", "JudgeRollout"}
+    reading = granted_to(roles, "cloudwatch:DescribeAlarms")
+    assert reading == {"PrepareRollout", "JudgeRollout", "PrepareRetraining", "FinishRetraining"}
     assert granted_to(roles, "cloudwatch:DescribeAlarmHistory") == {"JudgeRollout"}
-    for name in ("PrepareRolloutRole", "JudgeRolloutRole"):
-        assert resources(granting(roles[name], "cloudwatch:DescribeAlarms")) == [{"Fn::Sub": f"{alarm}*"}]
+    for name in reading:
+        assert resources(granting(roles[f"{name}Role"], "cloudwatch:DescribeAlarms")) == [{"Fn::Sub": f"{alarm}*"}]
     history = resources(granting(roles["JudgeRolloutRole"], "cloudwatch:DescribeAlarmHistory"))
     assert history == [{"Fn::Sub": alarm + "${AWS::StackName}-slot-*"}]
 
@@ -254,19 +227,24 @@ def test_alarms_are_read_by_what_checks_and_judges(roles: Resources) -> None:
 def test_only_those_who_pass_a_persons_word_on_answer_the_machine_and_no_other_machine(roles: Resources) -> None:
     assert granted_to(roles, "states:SendTaskSuccess") == {"SteerRollout"}
     assert granted_to(roles, "states:SendTaskFailure") == {"SteerRollout", "AbortRollout"}
-    assert granted_to(roles, "states:StartExecution") == {"ModelApproval"}
-    granted = [
-        each
-        for role in roles.values()
-        for each in statements(role)
-        if any(action.startswith("states:") for action in listed(each["Action"]))
-    ]
-    assert resources(granted) == [{"Ref": "RolloutMachine"}] * 3
+    for name in ("SteerRolloutRole", "AbortRolloutRole"):
+        assert resources(granting(roles[name], "states:SendTaskFailure")) == [{"Ref": "RolloutMachine"}]
 
 
-def test_people_are_called_by_what_asks_stops_and_orders_a_rollout(roles: Resources) -> None:
+def test_what_starts_a_machine_starts_no_other(roles: Resources) -> None:
+    machines = {
+        "ModelApproval": "RolloutMachine",
+        "RetrainingAlarm": "RetrainingMachine",
+        "RetrainingSchedule": "RetrainingMachine",
+    }
+    assert granted_to(roles, "states:StartExecution") == set(machines)
+    for name, machine in machines.items():
+        assert resources(granting(roles[f"{name}Role"], "states:StartExecution")) == [{"Ref": machine}]
+
+
+def test_people_are_called_by_what_asks_stops_ends_and_orders(roles: Resources) -> None:
     calling = granted_to(roles, "sns:Publish")
-    assert calling == {"SteerRollout", "AbortRollout", "RolloutMachine"}
+    assert calling == {"SteerRollout", "AbortRollout", "RolloutMachine", "FinishRetraining", "RetrainingMachine"}
     for name in calling:
         assert resources(granting(roles[f"{name}Role"], "sns:Publish")) == [{"Ref": "AlarmTopic"}]
 
@@ -278,10 +256,11 @@ def test_what_becomes_of_a_rollout_is_announced_on_the_stacks_bus_only(roles: Re
         assert resources(granting(roles[f"{name}Role"], "events:PutEvents")) == [{"Fn::GetAtt": ["EventBus", "Arn"]}]
 
 
-def test_what_stops_rollouts_may_set_aside_what_it_failed_at(roles: Resources) -> None:
-    assert granted_to(roles, "sqs:SendMessage") == {"AbortRollout"}
-    queues = resources(granting(roles["AbortRolloutRole"], "sqs:SendMessage"))
-    assert queues == [{"Fn::GetAtt": ["RolloutDeadLetterQueue", "Arn"]}]
+def test_what_stops_rollouts_and_the_scheduler_may_set_aside_what_they_failed_at(roles: Resources) -> None:
+    queues = {"AbortRollout": "RolloutDeadLetterQueue", "RetrainingSchedule": "RetrainingDeadLetterQueue"}
+    assert granted_to(roles, "sqs:SendMessage") == set(queues)
+    for name, queue in queues.items():
+        assert resources(granting(roles[f"{name}Role"], "sqs:SendMessage")) == [{"Fn::GetAtt": [queue, "Arn"]}]
 
 
 CALLED = ["PrepareRollout", "DeployChallenger", "ShiftTraffic", "JudgeRollout", "SteerRollout"]
@@ -306,16 +285,26 @@ WILD = {
     "/aws/lambda/*",
     "/decisions/*",
     "/errors/*",
+    "/history/*",
     "/labels/*",
     "/models/*",
     "/poison/*",
+    "/queries/*",
+    "/retraining/*",
+    "/source/*",
+    # Jobs, which are named after the stack, the execution in twelve digits, and what they do.
+    "/${AWS::StackName}-????????????-evaluate",
+    "/${AWS::StackName}-????????????-examine",
+    "/${AWS::StackName}-????????????-train",
+    # Executions of the retraining.
+    ":execution:${RetrainingMachine.Name}:*",
     # What is named after a slot, a group, the stack's alarms.
     "-a-v*",
     "-b-v*",
     "model-package/${Group}/*",
     ":alarm:*",
     "-slot-*",
-    # Logs of endpoints, whose groups SageMaker makes.
+    # Logs of endpoints and jobs, whose groups SageMaker makes.
     "log-group:/aws/sagemaker/*",
 }
 
@@ -327,7 +316,7 @@ def unbounded(roles: Resources) -> list[str]:
         for resource in resources(list(statements(role))):
             text = resource if isinstance(resource, str) else resource.get("Fn::Sub", "")
             pattern = text if isinstance(text, str) else text[0]
-            if "*" in pattern and pattern != "*" and not pattern.endswith(tuple(WILD)):
+            if set("*?") & set(pattern) and pattern != "*" and not pattern.endswith(tuple(WILD)):
                 found.append(f"{name}: {pattern}")
     return found
 
@@ -420,6 +409,10 @@ def tables(role: dict[str, Any], action: str) -> set[str]:
         ("SteerRolloutFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}}),
         ("AbortRolloutFunction", {"GetItem": {"Rollout"}, "Query": {"Rollout"}, "PutItem": {"Rollout"}}),
         ("ShadowScoreFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}, "UpdateItem": {"Rollout"}}),
+        ("PrepareRetrainingFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}}),
+        ("InspectJobFunction", {}),
+        ("JudgeRetrainingFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}}),
+        ("FinishRetrainingFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}}),
     ],
 )
 def test_a_function_touches_only_the_tables_it_works_on(
@@ -457,6 +450,7 @@ def conditions_of_writing(role: dict[str, Any], table: str) -> list[Any]:
 
 
 RECORD = ["rollout", "rollouts"]
+RETRAININGS = ["retraining", "retrainings"]
 
 
 @pytest.mark.parametrize(
@@ -469,12 +463,15 @@ RECORD = ["rollout", "rollouts"]
         ("SteerRolloutFunction", "StringEquals", [*RECORD, "routing"]),
         ("AbortRolloutFunction", "StringEquals", [*RECORD, "routing"]),
         ("ShadowScoreFunction", "StringLike", ["shadow#*"]),
+        ("PrepareRetrainingFunction", "StringEquals", RETRAININGS),
+        ("JudgeRetrainingFunction", "StringEquals", RETRAININGS),
+        ("FinishRetrainingFunction", "StringEquals", RETRAININGS),
     ],
 )
 def test_what_a_rollout_is_judged_by_is_not_written_by_what_moves_or_judges_it(
     role_of: Resources, function: str, operator: str, keys: list[str]
 ) -> None:
-    """The routing item belongs to whatever may roll back; judging and deploying leave traffic alone."""
+    """The routing item belongs to whatever may roll back; judging, deploying and learning leave traffic alone."""
     assert conditions_of_writing(role_of[function], "RolloutTable") == [
         {f"ForAllValues:{operator}": {"dynamodb:LeadingKeys": keys}, "Null": {"dynamodb:LeadingKeys": "false"}}
     ]
@@ -483,7 +480,8 @@ def test_what_a_rollout_is_judged_by_is_not_written_by_what_moves_or_judges_it(
 def test_the_keys_that_policies_name_are_those_that_the_code_writes() -> None:
     written = [entities.card_key("c"), entities.terminal_key("t"), entities.early_label_key("l")]
     assert written == ["card#c", "terminal#t", "label#l"]
-    assert [items.KEY["pk"]["S"] for items in (rollout_items, routing_items)] == ["rollout", "routing"]
+    records = [items.KEY["pk"]["S"] for items in (rollout_items, routing_items, retraining_items)]
+    assert records == ["rollout", "routing", "retraining"]
 
 
 def services_of(role: dict[str, Any]) -> set[str]:
@@ -506,6 +504,10 @@ def services_of(role: dict[str, Any]) -> set[str]:
         ("SteerRolloutFunction", {"dynamodb", "sns"}),
         ("AbortRolloutFunction", {"dynamodb", "sns"}),
         ("ShadowScoreFunction", {"dynamodb"}),
+        ("PrepareRetrainingFunction", {"dynamodb", "s3"}),
+        ("InspectJobFunction", set()),
+        ("JudgeRetrainingFunction", {"dynamodb", "s3"}),
+        ("FinishRetrainingFunction", {"dynamodb", "sns"}),
     ],
 )
 def test_a_function_uses_the_data_key_only_through_the_services_it_uses(

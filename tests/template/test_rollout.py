@@ -20,7 +20,9 @@ DEAD_LETTERS = {"Fn::GetAtt": ["RolloutDeadLetterQueue", "Arn"]}
 
 @pytest.fixture
 def rules(of_type: OfType) -> Resources:
-    return {name: each["Properties"] for name, each in of_type("AWS::Events::Rule").items()}
+    """Those of rollouts; that of retrainings is in test_retraining.py."""
+    found = of_type("AWS::Events::Rule").items()
+    return {name: each["Properties"] for name, each in found if not name.startswith("Retraining")}
 
 
 @pytest.fixture
@@ -79,9 +81,14 @@ def test_whoever_answers_the_machine_does_not_need_it_in_order_to_be_made(templa
     """The machine needs its functions, and they their roles: what grants the answers must come after all of them."""
     policies = {name: each for name, each in template["Resources"].items() if each["Type"] == "AWS::IAM::Policy"}
     roles = {name: [role["Ref"] for role in each["Properties"]["Roles"]] for name, each in policies.items()}
-    assert roles == {"SteerRolloutAnswers": ["SteerRolloutRole"], "AbortRolloutAnswers": ["AbortRolloutRole"]}
-    for name in ("SteerRolloutRole", "AbortRolloutRole"):
-        assert "RolloutMachine" not in json.dumps(template["Resources"][name])
+    assert roles == {
+        "SteerRolloutAnswers": ["SteerRolloutRole"],
+        "AbortRolloutAnswers": ["AbortRolloutRole"],
+        "PrepareRetrainingExecutions": ["PrepareRetrainingRole"],
+    }
+    for (name,) in roles.values():
+        text = json.dumps(template["Resources"][name])
+        assert "RolloutMachine" not in text and "RetrainingMachine" not in text
 
 
 def test_an_alarm_of_a_slot_stops_a_rollout(rules: Resources) -> None:

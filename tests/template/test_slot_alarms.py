@@ -23,9 +23,10 @@ PREFIX = "${AWS::StackName}-slot-"
 
 @pytest.fixture
 def alarms(of_type: Callable[[str], dict[str, Alarm]]) -> dict[str, Alarm]:
-    """The alarms that have names, by what follows the stack's and `slot-`."""
+    """The slots' alarms, by what follows the stack's name and `slot-`."""
     found = [each["Properties"] for each in of_type("AWS::CloudWatch::Alarm").values()]
-    return {each["AlarmName"]["Fn::Sub"].removeprefix(PREFIX): each for each in found if "AlarmName" in each}
+    named = {each["AlarmName"]["Fn::Sub"]: each for each in found if "AlarmName" in each}
+    return {name.removeprefix(PREFIX): each for name, each in named.items() if name.startswith(PREFIX)}
 
 
 def dimensions(watched: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""What roles are granted, read from their policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Resources = dict[str, dict[str, Any]]
+
+LOG_DELIVERY = {
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+}
+SAGEMAKER = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:"
+PACKAGES = {
+    "Fn::Sub": [
+        SAGEMAKER + "model-package/${Group}/*",
+        {"Group": {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "ModelPackageGroup"}]}]}},
+    ]
+}
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements(role: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for policy in role["Properties"]["Policies"]:
+        yield from policy["PolicyDocument"]["Statement"]
+
+
+def granting(role: dict[str, Any], action: str) -> list[dict[str, Any]]:
+    return [each for each in statements(role) if action in listed(each["Action"])]
+
+
+def resources(granted: list[dict[str, Any]]) -> list[Any]:
+    return [resource for each in granted for resource in listed(each["Resource"])]
+
+
+def actions(role: dict[str, Any]) -> set[str]:
+    return {action for each in statements(role) for action in listed(each["Action"])}
+
+
+def granted_to(roles: Resources, action: str) -> set[str]:
+    """Names of the roles that an action is granted to."""
+    return {name.removesuffix("Role") for name, role in roles.items() if granting(role, action)}
+
+
+def in_archive(*prefixes: str) -> list[dict[str, str]]:
+    """Objects of the archive bucket."""
+    return [{"Fn::Sub": f"${{ArchiveBucket.Arn}}/{prefix}/*"} for prefix in prefixes]
