@@ -90,7 +90,9 @@ def named_features(text: str, contract: str) -> dict[str, float | None] | list[f
 def decode(item: Item, sequence_number: str) -> Recorded:
     """A decision as the table's stream carries it."""
     document = {name: dynamodb.plain(attribute) for name, attribute in item.items() if name not in _KEPT_BACK}
-    document["features"] = named_features(document["features"], document["contract"])
+    named = named_features(document["features"], document["contract"])
+    # The archive's readers take them for a map by name; one list among them could fail every query of the table.
+    document["features"] = named if isinstance(named, dict) else None
     at = document["arrived_at" if FROM_THE_FUTURE in document.get("flags", ()) else "occurred_at"]
     return Recorded(
         sequence_number=sequence_number,
