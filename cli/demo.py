@@ -35,6 +35,8 @@ EPILOG = """[bold]Examples[/bold]
 
   fraud demo rollout
 
+  fraud demo retraining
+
 It starts a stack unless `fraud up` runs one in this directory, trains a model on simulated history, puts it in
 service, streams the transactions and labels that followed, and ends what it started."""
 ROLLOUT_EPILOG = """[bold]Examples[/bold]
@@ -46,6 +48,16 @@ ROLLOUT_EPILOG = """[bold]Examples[/bold]
 It starts a stack with short bakes, puts a first model in service, and keeps payments flowing while four challengers are
 approved one after the other: one that errs, one that is slow, one that blocks too much, and a good one. Each is
 promoted, or rolled back with the reason. It fails if one is not treated as it deserves, or anything is lost."""
+
+RETRAINING_EPILOG = """[bold]Examples[/bold]
+
+  fraud demo retraining
+
+  fraud demo retraining --json | jq .gains.average_precision
+
+It starts a stack, puts a first model in service, and streams two weeks of payments in which a kind of fraud appears
+that the model never saw. Verdicts come back, the retraining is started with {} as from the console, and what it
+learned is rolled out while payments flow. It fails if the new model does not take over, or anything is lost."""
 
 Transactions = Annotated[int, typer.Option(min=2000, help="How many transactions to stream.")]
 Template = Annotated[Path, typer.Option(help="The SAM template to deploy.")]
@@ -95,6 +107,14 @@ def rollout(template: Template = Path("template.yaml"), seed: Seed = 7, as_json:
     from cli import demo_rollout
 
     demo_rollout.play(template, seed, as_json)
+
+
+@rooms.command(epilog=RETRAINING_EPILOG)
+def retraining(template: Template = Path("template.yaml"), seed: Seed = 7, as_json: AsJson = False) -> None:
+    """Learn a model that knows what changed, and roll it out."""
+    from cli import demo_retraining
+
+    demo_retraining.play(template, seed, as_json)
 
 
 def run(transactions: int, template: Path, seed: int, as_json: bool) -> None:
