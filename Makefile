@@ -58,7 +58,7 @@ state-machines: .venv-authoring/.synced
 
 # --- Checks ---------------------------------------------------------------------------------------------------------------
 
-MACHINE := state_machines/rollout.asl.json
+MACHINES := $(sort $(wildcard state_machines/*.asl.json))
 CHECKS := lint format types imports lock-file requirements sam-validate cfn-lint handlers state-machines asl cfn-lint-asl
 
 .PHONY: $(CHECKS:%=check-%)
@@ -99,11 +99,11 @@ check-state-machines: .venv-authoring/.synced
 	$(call check,state machines and their pictures are as authored (else: make state-machines),$(AUTHOR) --check)
 
 check-asl: build/asl-validator/.installed
-	$(call check,asl-validator,node build/asl-validator/node_modules/.bin/asl-validator --json-path $(MACHINE))
+	$(call check,asl-validator,node build/asl-validator/node_modules/.bin/asl-validator $(MACHINES:%=--json-path %))
 
 check-cfn-lint-asl: setup
-	$(call check,cfn-lint on the state machine,$(BIN)/python -m checks.state_machines $(MACHINE) build/state-machine.json && \
-	  $(BIN)/cfn-lint build/state-machine.json)
+	$(call check,cfn-lint on the state machines,$(BIN)/python -m checks.state_machines build/state-machines.json \
+	  $(MACHINES) && $(BIN)/cfn-lint build/state-machines.json)
 
 build/asl-validator/.installed: checks/package.json checks/package-lock.json
 	@rm -rf $(@D) && mkdir -p $(@D) && cp $^ $(@D)

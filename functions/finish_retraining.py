@@ -19,6 +19,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer `release` or `fail`."""
     task = retraining_task.task(event)
     tasks = {"release": use_case().release, "fail": use_case().fail}
-    answer = retraining_task.answered(lambda: tasks[task.task](task), permanent="failed")
+    # What can never succeed is raised: the machine then calls a person, because the lock stays.
+    answer = retraining_task.answered(lambda: tasks[task.task](task))
     logger.info(task.task, extra={"execution": task.execution, "next": answer["next"], "sentence": answer["sentence"]})
     return answer

@@ -1,4 +1,4 @@
-"""`python -m state_machines` writes what is deployed, and its picture; with `--check`, says where they are stale."""
+"""`python -m state_machines` writes what is deployed, and pictures; with `--check`, says where they are stale."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from state_machines.definition import Definition
 from state_machines.picture import Picture
 
 HERE = Path(__file__).parent
-DEFINITION = HERE / "rollout.asl.json"
-DOCUMENT = HERE.parent / "docs" / "rollout-machine.md"
+DOCUMENTS = HERE.parent / "docs"
 BEGIN, END = "<!-- Made from the definition: begin -->", "<!-- Made from the definition: end -->"
 
 ENVIRONMENT = {
@@ -47,13 +47,21 @@ def quiet() -> Iterator[None]:
 def rendered() -> dict[Path, str]:
     """What the files should hold."""
     with quiet():
-        from state_machines import rollout
-    definition, phases = rollout.definition()
-    before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+        from state_machines import retraining, rollout
+    return {
+        **_files("rollout", *rollout.definition()),
+        **_files("retraining", *retraining.definition()),
+    }
+
+
+def _files(machine: str, definition: Definition, phases: Mapping[str, str]) -> dict[Path, str]:
+    """A machine's definition, and its document with a new picture."""
+    document = DOCUMENTS / f"{machine}-machine.md"
+    before, _, rest = document.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     return {
-        DEFINITION: json.dumps(definition, indent=2, ensure_ascii=False) + "\n",
-        DOCUMENT: f"{before}{BEGIN}\n\n{Picture(definition, phases).markdown()}\n\n{END}{after}",
+        HERE / f"{machine}.asl.json": json.dumps(definition, indent=2, ensure_ascii=False) + "\n",
+        document: f"{before}{BEGIN}\n\n{Picture(definition, phases).markdown()}\n\n{END}{after}",
     }
 
 

@@ -7,12 +7,24 @@ execution's input is passed on whole, because nothing of it has to be there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from stepfunctions.steps import Pass, Succeed, Wait
-from stepfunctions.steps.states import Choice, State
+from stepfunctions.steps import Succeed
+from stepfunctions.steps.states import State
 
+from state_machines import phases
+from state_machines.phases import (
+    DAY,
+    FUNCTION_TIMEOUT,
+    PERSISTENT,
+    SLOW_FUNCTION_TIMEOUT,
+    explain,
+    failed,
+    message,
+    pause,
+    until,
+)
 from state_machines.steps import (
     LAMBDA_ERRORS,
     Fail,
@@ -21,7 +33,6 @@ from state_machines.steps import (
     Task,
     answers,
     entries,
-    invoke,
     question,
     render,
     retry,
@@ -36,21 +47,16 @@ STEER = "${SteerRolloutArn}"
 
 ANSWER = ("next", "sentence", "wait_seconds", "step", "model_package_arn")
 
-DAY = 86_400
 LONGEST = 60 * DAY
 """Seconds of an execution: a fortnight's approval, pauses, and stages with room to spare."""
-FUNCTION_TIMEOUT = 90
-"""Seconds for a function that may take 60."""
-DEPLOY_TIMEOUT = 330
-"""Seconds for a function that may take 300."""
 
 TRANSIENT = retry(*LAMBDA_ERRORS, "StoreUnavailable", "DeploymentInterrupted", "RolloutMoved")
-PERSISTENT = retry("States.ALL", attempts=30)
-"""For what should not be given up for any error at all: more than five minutes of trying."""
 UNVERIFIED = Retry(
     error_equals=["RollbackUnverified"], interval_seconds=10, max_attempts=6, backoff_rate=1.5, max_delay_seconds=60
 )
 """Three minutes: decisions that were under way when traffic was restored must have come to their end."""
+
+call = partial(phases.call, keep=ANSWER, retries=(TRANSIENT,))
 
 
 def build() -> list[Phase]:
@@ -86,9 +92,9 @@ def go_forward(failure: Phase, restore: Phase, tidy: Phase) -> list[Phase]:
 
 def definition() -> tuple[dict[str, Any], dict[str, str]]:
     """The machine in the States Language, and the first state of each phase by the phase's title."""
-    phases = build()
+    built = build()
     comment = "Rolls a model out: shadow, rising shares of traffic, promotion; or all traffic back to the champion."
-    return render(phases, comment=comment, timeout_seconds=LONGEST), entries(phases)
+    return render(built, comment=comment, timeout_seconds=LONGEST), entries(built)
 
 
 # --- The way forward --------------------------------------------------------------------------------------------------
@@ -100,7 +106,7 @@ def check_candidate(failure: Phase, restore: Phase) -> Phase:
         PREPARE,
         "check",
         failure,
-        timeout=DEPLOY_TIMEOUT,
+        timeout=SLOW_FUNCTION_TIMEOUT,
         comment="Finds the model package, and says whether it may be served.",
     )
     found = question("Is there something to roll out?", otherwise=restore.entry)
@@ -114,7 +120,7 @@ def take_lock(failure: Phase, restore: Phase) -> Phase:
         "lock",
         failure,
         needs=("model_package_arn",),
-        timeout=DEPLOY_TIMEOUT,
+        timeout=SLOW_FUNCTION_TIMEOUT,
         comment="Begins the rollout's record; while it is open no other rollout begins.",
     )
     taken = question("Is the lock taken?", otherwise=restore.entry)
@@ -127,7 +133,7 @@ def bring_up(failure: Phase, restore: Phase) -> Phase:
         DEPLOY,
         "bring_up",
         failure,
-        timeout=DEPLOY_TIMEOUT,
+        timeout=SLOW_FUNCTION_TIMEOUT,
         comment="Creates what the challenger's endpoint still lacks, and looks how far it is.",
     )
     in_service = question("Is the endpoint in service?", otherwise=restore.entry)
@@ -140,7 +146,7 @@ def smoke_test(failure: Phase, restore: Phase) -> Phase:
         DEPLOY,
         "smoke",
         failure,
-        timeout=DEPLOY_TIMEOUT,
+        timeout=SLOW_FUNCTION_TIMEOUT,
         comment="Scores vectors whose scores are known from training, before any traffic.",
     )
     follows = question("What follows the smoke test?", otherwise=restore.entry)
@@ -242,7 +248,7 @@ def tidy_up(untidy: Phase, superseded: State) -> Phase:
         DEPLOY,
         "remove",
         untidy,
-        timeout=DEPLOY_TIMEOUT,
+        timeout=SLOW_FUNCTION_TIMEOUT,
         comment="Deletes the endpoint that serves nobody any more.",
     )
     promoted = Succeed("Promoted", comment="The challenger is the champion.")
@@ -257,13 +263,14 @@ def tidy_up(untidy: Phase, superseded: State) -> Phase:
 
 
 def explain_failure(restore: Phase) -> Phase:
-    explain = answer_itself(
+    explained = explain(
         "Explain the failure",
-        # As a whole: whether a timeout has a cause is not documented, and a path that is not there ends an execution.
-        {"sentence.$": "States.JsonToString($.error)"},
+        "roll_back",
         comment="Turns an error into an answer, so that the way back needs to know nothing of errors.",
+        step=-1,
+        model_package_arn="",
     )
-    return Phase("Failure", sequence(explain, restore.entry), explain)
+    return Phase("Failure", sequence(explained, restore.entry), explained)
 
 
 def restore_traffic(unverified: Phase, removal: Phase, tidy: Phase, superseded: State) -> Phase:
@@ -303,7 +310,7 @@ def remove_challenger(untidy: Phase, superseded: State) -> Phase:
         DEPLOY,
         "remove",
         untidy,
-        timeout=DEPLOY_TIMEOUT,
+        timeout=SLOW_FUNCTION_TIMEOUT,
         comment="Deletes the challenger's endpoint.",
     )
     rolled_back = failed("Rolled back", "RolledBack", "The champion serves alone again; the challenger is gone.")
@@ -370,36 +377,6 @@ def end_superseded() -> State:
 # --- What states are made of ------------------------------------------------------------------------------------------
 
 
-def call(
-    state_id: str,
-    function: str,
-    task: str,
-    on_error: Phase,
-    *,
-    needs: Sequence[str] = (),
-    timeout: int | str = FUNCTION_TIMEOUT,
-    retries: Sequence[Retry] = (TRANSIENT,),
-    waits: bool = False,
-    **fields: Any,
-) -> Task:
-    """A task of a function; `needs` are fields of the answer before."""
-    execution = {"execution.$": "$$.Execution.Id", "execution_name.$": "$$.Execution.Name"}
-    payload = {"task": task} | execution | {"input.$": "$$.Execution.Input"}
-    payload |= {f"{name}.$": f"$.answer.{name}" for name in needs}
-    payload |= {"token.$": "$$.Task.Token"} if waits else {}
-    return invoke(
-        state_id,
-        function,
-        payload,
-        keep=ANSWER,
-        waits=waits,
-        timeout=timeout,
-        retries=retries,
-        on_error=on_error.entry,
-        **fields,
-    )
-
-
 def unlock(state_id: str, asks: str, untidy: Phase, superseded: State, end: State) -> State:
     """Close the record; returns the first state. Last of all: whoever ends this execution before sees it is open."""
     release = call(state_id, SHIFT, "release", untidy, comment="Closes the rollout's record: another one may begin.")
@@ -423,44 +400,3 @@ def announcement(state_id: str, detail_type: str, untidy: Phase) -> Task:
         on_error=untidy.entry,
         comment=f"Puts the event “{detail_type}” on the bus.",
     )
-
-
-def message(state_id: str, subject: str, text: str, on_error: State, *, comment: str) -> Task:
-    """A message to the alarm topic, with all that is known: it is sent with an error to tell of, and without one."""
-    return Task(
-        state_id,
-        resource="arn:aws:states:::sns:publish",
-        parameters={
-            "TopicArn": "${AlarmTopicArn}",
-            "Subject": subject,
-            "Message.$": f"States.Format('{text}', $$.Execution.Id, States.JsonToString($))",
-        },
-        result_path=None,
-        timeout=FUNCTION_TIMEOUT,
-        retries=(PERSISTENT,),
-        on_error=on_error,
-        comment=comment,
-    )
-
-
-def answer_itself(state_id: str, sentence: str | dict[str, str], *, comment: str) -> Pass:
-    """An answer that no function gave."""
-    said = {"sentence": sentence} if isinstance(sentence, str) else sentence
-    answer = {"next": "roll_back", **said, "wait_seconds": 0, "step": -1, "model_package_arn": ""}
-    return Pass(state_id, parameters=answer, result_path="$.answer", comment=comment)
-
-
-def pause(state_id: str, comment: str) -> Wait:
-    return Wait(state_id, seconds_path="$.answer.wait_seconds", comment=comment)
-
-
-def until(task: Task, done: Choice, wait: Wait) -> State:
-    """Repeat a task for as long as it answers `wait`; returns the first state."""
-    answers(done, wait=wait)
-    sequence(wait, task)
-    return sequence(task, done)
-
-
-def failed(state_id: str, error: str, comment: str) -> Fail:
-    """A failure that says why in the last answer's words."""
-    return Fail(state_id, error=error, cause_path="$.answer.sentence", comment=comment)

@@ -59,14 +59,21 @@ LAMBDA_ERRORS = [
 """What Lambda reports of itself, and of a function that it had to end; tasks can be repeated."""
 
 
-def retry(*errors: str, attempts: int = 6) -> Retry:
-    """Retries spread at random, so that those who were refused together do not come back together."""
+def retry(*errors: str, attempts: int = 6, first_seconds: int = 2, longest_seconds: int = 30) -> Retry:
+    """Retries spread at random, so that those who were refused together do not come back together.
+
+    Args:
+        errors: by name.
+        attempts: at most, the first not counted.
+        first_seconds: before the first retry, at most; twice as long before each other one.
+        longest_seconds: before any.
+    """
     return Retry(
         error_equals=list(errors),
-        interval_seconds=2,
+        interval_seconds=first_seconds,
         max_attempts=attempts,
         backoff_rate=2,
-        max_delay_seconds=30,
+        max_delay_seconds=longest_seconds,
         jitter_strategy="FULL",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -21,6 +21,33 @@ class Approval(StrEnum):
     REJECTED = "rejected"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Where a model comes from, and what speaks for it.
+
+    Args:
+        description: the verdict, in words.
+        commit: of the code that made it; empty where that is not known.
+        generated_by: ARN of the execution that made it.
+        lineage: what it was made of, by names of letters and underscores, at most 40; an empty value says nothing.
+        evaluation_uri: where its measurements lie, JSON.
+        report_uri: where its report lies, HTML.
+        card_uri: where its model card lies, Markdown.
+        query_uri: where the query that gave its data lies, SQL.
+        plan_uri: where the plan of its retraining lies, JSON.
+    """
+
+    description: str
+    commit: str
+    generated_by: str
+    lineage: Mapping[str, str]
+    evaluation_uri: str
+    report_uri: str
+    card_uri: str
+    query_uri: str
+    plan_uri: str
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A model to register.
@@ -31,6 +58,7 @@ class Candidate:
         artefact_sha256: hex digest of the archive.
         artefact_bytes: size of the archive.
         approved: False leaves the approval to a person.
+        evidence: where it comes from; None for one that a person brings.
     """
 
     artefact_uri: str
@@ -38,6 +66,7 @@ class Candidate:
     artefact_sha256: str
     artefact_bytes: int
     approved: bool
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,10 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             self.instance_type.startswith("ml.") and len(self.instance_type) <= LONGEST_TYPE,
             f"plan.instance_type is no ml. type: {self.instance_type[:LONGEST_TYPE]!r}",
         )
+        _require(
+            _LOCAL_DISKS.fullmatch(self.instance_type.split(".")[1]) is None,
+            f"plan.instance_type {self.instance_type} has disks of its own, which take no key of ours: take another",
+        )
         _require(len(self.fairness) <= MOST_GROUPS, f"plan.fairness may name {MOST_GROUPS} fields at most")
         unknown = [name for name in self.fairness if name not in GROUPS]
         _require(not unknown, f"plan.fairness may name {', '.join(GROUPS)}, not {', '.join(unknown)}")
@@ -115,6 +119,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 _HISTORY = re.compile(r"s3://[a-z0-9.-]{3,63}/history/[\w./=-]{0,500}(?<=/)")
+_LOCAL_DISKS = re.compile(r"[a-z]+\d+[a-z]*d[a-z]*|[gp]\d+[a-z]*")
+"""Families with NVMe disks: their names have a d, as m5d and c6gd, or are of accelerators."""
 _BOUNDS = (
     ("training_days", 2, 730),
     ("maturity_days", 0, 120),

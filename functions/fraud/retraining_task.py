@@ -86,13 +86,15 @@ def request(given: Any) -> Request:
         raise RetrainingRefused(f"The input is not {{}} or {{plan, trigger, alarm, started_by}}: {error}") from error
 
 
-def answered(call: Callable[[], Answer], permanent: str) -> dict[str, Any]:
-    """The answer of a task as plain values; what can never succeed is answered with the word for it."""
+def answered(call: Callable[[], Answer], permanent: str = "") -> dict[str, Any]:
+    """The answer of a task as plain values; what can never succeed is answered with the word for it, if any."""
     try:
         answer = call()
     except RetrainingSuperseded as error:
         answer = Answer(next="superseded", sentence=str(error))
     except Permanent as error:
+        if not permanent:
+            raise
         answer = Answer(next=permanent, sentence=str(error))
     plain: dict[str, Any] = msgspec.to_builtins(answer)
     return plain

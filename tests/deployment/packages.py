@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fraud import features
-from fraud.deployment_ports import Approval, EndpointPlan, Hosting, Instance, RegisteredPackage
+from fraud.deployment_ports import Approval, EndpointPlan, Evidence, Hosting, Instance, RegisteredPackage
 from fraud.model_package import digest
 
 NAMES = ("transaction_amount", "card_count_1h", "terminal_fraud_share_30d")
@@ -23,6 +23,18 @@ MODEL = b"trees" * 100
 INSTANCE = Instance("ml.m5.large")
 HOSTING = Hosting(ROLE)
 PLAN = EndpointPlan("fraud-a", ARN, 3, INSTANCE, HOSTING)
+
+EVIDENCE = Evidence(
+    description="promote: It is better: +0.040 average precision over the champion (95 % +0.010 to +0.070).",
+    commit="a" * 40,
+    generated_by="arn:aws:states:eu-central-1:123456789012:execution:retraining:first",
+    lineage={"verdict": "promote", "training_job": "stack-0123456789ab-train", "trigger": "person ada@example.com"},
+    evaluation_uri="s3://archive/models/m/evaluation.json",
+    report_uri="s3://archive/models/m/report.html",
+    card_uri="s3://archive/models/m/model_card.md",
+    query_uri="s3://archive/models/m/training_set.sql",
+    plan_uri="s3://archive/models/m/retraining_plan.json",
+)
 
 
 def document(**parts: Any) -> dict[str, Any]:

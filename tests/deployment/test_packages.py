@@ -57,6 +57,20 @@ def test_register_approves_only_when_told_to(approved: bool, approval: Approval)
     assert shelf.registry.describe(arn).approval is approval
 
 
+def test_register_passes_on_what_speaks_for_the_version_and_nothing_for_one_that_a_person_brings() -> None:
+    shelf = Shelf()
+    assert shelf.registry.evidence == {shelf.arn: None}
+    artefact = packages.archive(training={"rows": 10})
+    arn = shelf.packages.register(artefact, approved=False, evidence=packages.EVIDENCE)
+    assert shelf.registry.evidence[arn] == packages.EVIDENCE
+
+
+def test_register_again_keeps_the_version_and_what_it_says_of_its_origin() -> None:
+    shelf = Shelf()
+    assert shelf.packages.register(packages.archive(), approved=True, evidence=packages.EVIDENCE) == shelf.arn
+    assert shelf.registry.evidence == {shelf.arn: None}
+
+
 def test_register_package_that_cannot_be_served_stores_and_registers_nothing() -> None:
     shelf = Shelf()
     before = dict(shelf.objects.held)

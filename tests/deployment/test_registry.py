@@ -12,9 +12,9 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from fraud.aws.registry import ENVIRONMENT, SageMakerRegistry
-from fraud.deployment_ports import Approval, Candidate, RegisteredPackage, Registry
+from fraud.deployment_ports import Approval, Candidate, Evidence, RegisteredPackage, Registry
 from fraud.errors import DeploymentFailed, DeploymentInterrupted, InvalidPackage
-from tests.deployment.packages import ARN, DOCUMENT_URI, URI
+from tests.deployment.packages import ARN, DOCUMENT_URI, EVIDENCE, URI
 from tests.fakes.rollouts import MemoryRegistry
 
 IMAGE = "492215442770.dkr.ecr.eu-central-1.amazonaws.com/sagemaker-xgboost:3.2-0"
@@ -127,20 +127,111 @@ def test_register_asks_for_the_container_in_script_mode(stub: Stubber) -> None:
     assert SageMakerRegistry(stub.client, "fraud", IMAGE).register(candidate()) == ARN
 
 
-@mock_aws
-def test_register_again_adopts_the_version_and_gives_it_the_approval_it_waits_for() -> None:
-    client = boto3.client("sagemaker", region_name="eu-central-1")
-    client.create_model_package_group(ModelPackageGroupName="fraud")
-    registry = SageMakerRegistry(client, "fraud", IMAGE)
+def added(stub: Stubber, **fields: Any) -> dict[str, Any]:
+    """What CreateModelPackage is asked for, for a candidate with evidence."""
+    asked: dict[str, Any] = {}
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        asked.update(params)
+
+    stub.client.meta.events.register("before-parameter-build.sagemaker.CreateModelPackage", note)
+    listed(stub)
+    stub.add_response("create_model_package", {"ModelPackageArn": ARN})
+    given = replace(candidate(), evidence=replace(EVIDENCE, **fields))
+    assert SageMakerRegistry(stub.client, "fraud", IMAGE).register(given) == ARN
+    return asked
+
+
+def test_register_version_tells_where_it_comes_from_and_what_speaks_for_it(stub: Stubber) -> None:
+    asked = added(stub)
+    assert asked["ModelPackageDescription"] == EVIDENCE.description
+    assert asked["MetadataProperties"] == {"CommitId": "a" * 40, "GeneratedBy": EVIDENCE.generated_by}
+    statistics = {"ContentType": "application/json", "S3Uri": "s3://archive/models/m/evaluation.json"}
+    assert asked["ModelMetrics"] == {"ModelQuality": {"Statistics": statistics}}
+    assert asked["CustomerMetadataProperties"] == {
+        "package_uri": DOCUMENT_URI,
+        "artefact_sha256": SHA256,
+        "artefact_bytes": "1234",
+        "verdict": "promote",
+        "training_job": "stack-0123456789ab-train",
+        "trigger": "person ada@example.com",
+        "report_uri": "s3://archive/models/m/report.html",
+        "card_uri": "s3://archive/models/m/model_card.md",
+        "query_uri": "s3://archive/models/m/training_set.sql",
+        "plan_uri": "s3://archive/models/m/retraining_plan.json",
+    }
+
+
+def test_register_version_of_code_that_nobody_knows_names_no_commit(stub: Stubber) -> None:
+    assert added(stub, commit="")["MetadataProperties"] == {"GeneratedBy": EVIDENCE.generated_by}
+
+
+@pytest.mark.parametrize(
+    ("value", "recorded"),
+    [
+        ("arn:aws:states:eu-central-1:1:execution:r:a", "arn:aws:states:eu-central-1:1:execution:r:a"),
+        ("2025-06-15T15:06:40.500Z", "2025-06-15T15:06:40.500Z"),
+        ("Žofie Müller 7", "Žofie Müller 7"),
+        ("it's (50 %), #1\n", "it_s _50 ___ _1_"),
+        ("x" * 256, "x" * 256),
+        ("x" * 257, "x" * 253 + "..."),
+        ("", None),
+    ],
+)
+def test_register_lineage_is_recorded_in_characters_and_lengths_that_a_property_may_have(
+    stub: Stubber, value: str, recorded: str | None
+) -> None:
+    assert added(stub, lineage={"trigger": value})["CustomerMetadataProperties"].get("trigger") == recorded
+
+
+def test_register_lineage_cannot_stand_for_what_the_version_is(stub: Stubber) -> None:
+    recorded = added(stub, lineage={"package_uri": "s3://elsewhere/package.json"})["CustomerMetadataProperties"]
+    assert recorded["package_uri"] == DOCUMENT_URI
+
+
+@pytest.mark.parametrize(
+    ("text", "recorded"),
+    [
+        ("It is – „better“: +4 %.", "It is – „better“: +4 %."),
+        ("two\nlines\x00", "two lines "),
+        ("x" * 1_024, "x" * 1_024),
+        ("x" * 1_025, "x" * 1_021 + "..."),
+    ],
+)
+def test_register_description_is_printable_and_no_longer_than_it_may_be(
+    stub: Stubber, text: str, recorded: str
+) -> None:
+    assert added(stub, description=text)["ModelPackageDescription"] == recorded
+
+
+def test_register_again_adds_nothing_to_what_the_version_says(stub: Stubber) -> None:
+    listed(stub, "Completed")
+    standing = holding(ModelApprovalStatus="PendingManualApproval")
+    stub.add_response("describe_model_package", standing, {"ModelPackageName": f"{ARN}0"})
+    approved = {"ModelPackageArn": ARN, "ModelApprovalStatus": "Approved"}
+    stub.add_response("update_model_package", {"ModelPackageArn": ARN}, approved)
+
+    given = replace(candidate(), evidence=EVIDENCE)
+
+    assert SageMakerRegistry(stub.client, "fraud", IMAGE).register(given) == ARN
+
+
+@pytest.mark.parametrize("evidence", [None, EVIDENCE])
+def test_register_again_adopts_the_version_and_gives_it_the_approval_it_waits_for(
+    registry: Registry, evidence: Evidence | None
+) -> None:
+    def candidate(*, approved: bool, sha256: str = SHA256) -> Candidate:
+        return Candidate(URI, DOCUMENT_URI, sha256, 1234, approved, evidence)
+
     first = registry.register(candidate(approved=False))
-    other = registry.register(replace(candidate(), artefact_sha256="cd" * 32))
+    other = registry.register(candidate(approved=True, sha256="cd" * 32))
 
     assert other != first
     assert registry.register(candidate(approved=False)) == first
     assert registry.describe(first).approval is Approval.PENDING
     assert registry.register(candidate(approved=True)) == first
     assert registry.describe(first).approval is Approval.APPROVED
-    assert len(client.list_model_packages(ModelPackageGroupName="fraud")["ModelPackageSummaryList"]) == 2
+    assert [each.model_package for each in registry.approved()] == [other, first]
 
 
 @pytest.mark.parametrize("approval", ["Approved", "Rejected"])

@@ -53,6 +53,22 @@ def test_write_artefact_is_read_under_its_uri(packages: S3PackageStore) -> None:
     assert packages.read(uri, 7) == b"content"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("m/report.html", "text/html; charset=utf-8"),
+        ("m/model_card.md", "text/markdown; charset=utf-8"),
+        ("m/training_set.sql", "text/plain; charset=utf-8"),
+        ("m/evaluation.json", "application/json"),
+        ("m/model.tar.gz", "application/octet-stream"),
+    ],
+)
+def test_write_what_people_open_is_of_a_kind_that_browsers_show(packages: S3PackageStore, name: str, kind: str) -> None:
+    packages.write(name, b"content")
+
+    assert packages.client.head_object(Bucket="archive", Key=f"models/{name}")["ContentType"] == kind
+
+
 def test_read_object_larger_than_allowed_is_refused(packages: S3PackageStore) -> None:
     uri = packages.write("m/model.tar.gz", b"content")
 

@@ -13,7 +13,7 @@ from fraud.analysis import Arm, FiredAlarm, Shadow, Tally
 from fraud.aws.observations import DynamoObservations
 from fraud.aws.rollout_store import DynamoRolloutStore
 from fraud.aws.slot_alarms import KINDS
-from fraud.deployment_ports import Approval, Candidate, EndpointPlan, EndpointState, Phase, RegisteredPackage
+from fraud.deployment_ports import Approval, Candidate, EndpointPlan, EndpointState, Evidence, Phase, RegisteredPackage
 from fraud.errors import (
     DeploymentFailed,
     DeploymentInterrupted,
@@ -343,13 +343,30 @@ class MemoryEndpoints:
 
 @dataclass
 class MemoryRegistry:
-    """Versions of the model, oldest first."""
+    """Versions of the model, oldest first.
+
+    Args:
+        versions: as they are described.
+        evidence: what speaks for a version, by its ARN, as it was added.
+    """
 
     versions: list[RegisteredPackage] = field(default_factory=list)
+    evidence: dict[str, Evidence | None] = field(default_factory=dict)
 
     def register(self, candidate: Candidate) -> str:
+        same = [place for place, each in enumerate(self.versions) if each.artefact_sha256 == candidate.artefact_sha256]
+        return self._adopted(same[-1], candidate) if same else self._added(candidate)
+
+    def _adopted(self, place: int, candidate: Candidate) -> str:
+        standing = self.versions[place]
+        if candidate.approved and standing.approval is Approval.PENDING:
+            self.versions[place] = replace(standing, approval=Approval.APPROVED)
+        return standing.model_package
+
+    def _added(self, candidate: Candidate) -> str:
         number = len(self.versions) + 1
         arn = f"arn:aws:sagemaker:eu-central-1:123456789012:model-package/fraud/{number}"
+        self.evidence[arn] = candidate.evidence
         self.versions.append(
             RegisteredPackage(
                 model_package=arn,

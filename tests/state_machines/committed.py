@@ -1,4 +1,4 @@
-"""The committed machine, and whom it calls."""
+"""The committed machines, and whom they call."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ import re
 from pathlib import Path
 from typing import Any
 
-TEXT = (Path(__file__).parents[2] / "state_machines" / "rollout.asl.json").read_text(encoding="utf-8")
-MACHINE: dict[str, Any] = json.loads(TEXT)
+Machine = dict[str, Any]
+"""A definition in the States Language."""
+
+
+def text(machine: str) -> str:
+    """A committed definition, its placeholders as they are."""
+    return (Path(__file__).parents[2] / "state_machines" / f"{machine}.asl.json").read_text(encoding="utf-8")
+
+
+TEXT = text("rollout")
+MACHINE: Machine = json.loads(TEXT)
 STATES: dict[str, dict[str, Any]] = MACHINE["States"]
 
 TASKS = {
@@ -28,6 +37,6 @@ def arn(placeholder: str) -> str:
     return f"arn:aws:lambda:eu-central-1:123456789012:function:{placeholder}"
 
 
-def filled() -> str:
+def filled(machine: str = "rollout") -> str:
     """The definition as deployed: every `${Placeholder}` has given way to `arn("Placeholder")`."""
-    return re.sub(r"\$\{(\w+)\}", lambda found: arn(found[1]), TEXT)
+    return re.sub(r"\$\{(\w+)\}", lambda found: arn(found[1]), text(machine))

@@ -44,8 +44,11 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
+from tests.state_machines import jobs
+from tests.state_machines.jobs import Job
+
 REGION = "eu-central-1"
-ROLE = "arn:aws:iam::123456789012:role/rollout"
+ROLE = "arn:aws:iam::123456789012:role/machine"
 
 Function = Callable[[dict[str, Any]], Any]
 """A Lambda function: from its event to its answer. What it raises becomes an error of that name."""
@@ -74,6 +77,7 @@ class Run:
         states: names of the states entered, in order.
         waits: seconds of its Wait states, in order.
         calls: of other services than Lambda, in order: `sns:publish` or `events:putEvents`, and the parameters.
+        jobs: that were to be started, in order, retries included: the resource and the parameters.
         invocations: events of the functions, in order, retries included, with the functions' ARNs.
         history: the events of its history.
     """
@@ -84,6 +88,7 @@ class Run:
     states: list[str] = field(default_factory=list)
     waits: list[int] = field(default_factory=list)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    jobs: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     invocations: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
 
@@ -104,19 +109,23 @@ class Engine:
     Args:
         definition: in the States Language, its placeholders filled in.
         functions: Lambda functions by their ARN.
+        jobs: by their resources, for example `sagemaker:createTrainingJob.sync`.
         on_wait: called with the seconds of a Wait state in the place of waiting, and with the seconds that a token was
             waited for in vain; lets a clock advance.
         on_token: called with a task's token and its timeout in seconds, once the task's function has it.
         failing: calls of other services that are refused, for example `sns:publish`.
+        machine: its name.
         name: of the next execution.
         most_states: entered at most; an execution that goes in circles fails the test.
     """
 
     definition: str
     functions: Mapping[str, Function]
+    jobs: Mapping[str, Job] = field(default_factory=dict)
     on_wait: Callable[[int], object] = lambda _: None
     on_token: Callable[[str, int], Answer] = lambda *_: None
     failing: Collection[str] = ()
+    machine: str = "rollout"
     name: str = "rollout-1"
     most_states: int = 1_000
     _run: Run = field(default_factory=Run)
@@ -149,7 +158,7 @@ class Engine:
         return self._run
 
     def _execute(self, client: Any, given: Any) -> None:
-        machine = client.create_state_machine(name="rollout", definition=self.definition, roleArn=ROLE)
+        machine = client.create_state_machine(name=self.machine, definition=self.definition, roleArn=ROLE)
         arn = machine["stateMachineArn"]
         begun = client.start_execution(stateMachineArn=arn, name=self.name, input=json.dumps(given))
         ended = client.describe_execution(executionArn=begun["executionArn"])
@@ -173,6 +182,7 @@ class Engine:
                 (json_path, "parse", _parse_path),
                 (ExecutionWorker, "start", lambda worker: worker._execution_logic()),
                 (WaitFunction, "_wait_interval", lambda _, env, wait_seconds: self._wait(wait_seconds)),
+                *jobs.replacements(self._do),
                 (StateTaskServiceCallback, "_wait_for_task_token_timeout", lambda _, *waiting: self._answer(*waiting)),
                 (CommonStateField, "_eval_body", lambda state, env: self._enter(state, env, evaluate)),
             ):
@@ -218,6 +228,14 @@ class Engine:
             return _response({"errorType": type(error).__name__, "errorMessage": str(error)}, FunctionError="Unhandled")
         except BaseException as error:  # noqa: BLE001
             return _response({"errorType": "Runtime.ExitError", "errorMessage": str(error)}, FunctionError="Unhandled")
+        finally:
+            if self._stops(before=False):
+                self._halt()
+
+    def _do(self, resource: str, parameters: dict[str, Any]) -> Any:
+        self._run.jobs.append((resource, parameters))
+        try:
+            return self.jobs[resource](parameters)
         finally:
             if self._stops(before=False):
                 self._halt()

@@ -28,27 +28,47 @@ class Script:
     """
 
     def __init__(self, **lines: list[Line]) -> None:
-        self.lines: dict[str, list[Line]] = {task: list(said) for task, said in (WELL | lines).items()}
+        self.lines: dict[str, list[Line]] = {task: list(said) for task, said in (self._well() | lines).items()}
         self.calls: list[str] = []
 
     def functions(self) -> Mapping[str, Function]:
         """A function for each that the machine calls; each does its own tasks and no other's."""
-        return {arn(name): self._function(tasks) for name, tasks in TASKS.items()}
+        return {arn(name): self._function(tasks) for name, tasks in self._tasks().items()}
+
+    def _tasks(self) -> Mapping[str, set[str]]:
+        """Tasks by the placeholder of the function that does them."""
+        return TASKS
+
+    def _well(self) -> dict[str, list[Line]]:
+        """What is answered when all goes well."""
+        return WELL
+
+    def _answer(self, word: str) -> dict[str, Any]:
+        return answer(word)
+
+    def _name(self, event: dict[str, Any]) -> str:
+        """Under which a task's lines stand."""
+        return str(event["task"])
 
     def _function(self, tasks: set[str]) -> Function:
         def function(event: dict[str, Any]) -> dict[str, Any]:
             assert event["task"] in tasks
-            return self._say(event["task"])
+            line = self._say(self._name(event))
+            return line if isinstance(line, dict) else self._answer(line)
 
         return function
 
-    def _say(self, task: str) -> dict[str, Any]:
-        self.calls.append(task)
-        lines = self.lines[task]
+    def _say(self, name: str) -> str | dict[str, Any]:
+        """The next line of a task.
+
+        Raises: the line, if it is an error.
+        """
+        self.calls.append(name)
+        lines = self.lines[name]
         line = lines.pop(0) if len(lines) > 1 else lines[0]
         if isinstance(line, Exception):
             raise line
-        return line if isinstance(line, dict) else answer(line)
+        return line
 
 
 WELL: dict[str, list[Line]] = {

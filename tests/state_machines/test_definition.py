@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from state_machines.definition import targets, violations
 from tests.state_machines.committed import MACHINE, STATES, TASKS, TEXT
-
-State = dict[str, Any]
+from tests.state_machines.structure import caught, is_lambda, known_everywhere, reachable, roots
 
 TASK_STATES = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
-LAMBDA_STATES = {name: state for name, state in TASK_STATES.items() if "lambda:invoke" in state["Resource"]}
+LAMBDA_STATES = {name: state for name, state in STATES.items() if is_lambda(state)}
 CHOICES = {name: state for name, state in STATES.items() if state["Type"] == "Choice"}
 ENDS = {name for name, state in STATES.items() if state["Type"] in ("Succeed", "Fail")}
 
 
-def reachable(start: str) -> set[str]:
-    found: set[str] = set()
-    left = {start}
-    while left:
-        name = left.pop()
-        found.add(name)
-        left |= set(targets(STATES[name])) - found
-    return found
-
-
-AFTER_RESTORE = reachable("Restore the traffic")
+AFTER_RESTORE = reachable(STATES, "Restore the traffic")
 BEFORE_PROMOTION = sorted(set(TASK_STATES) - AFTER_RESTORE)
-HOUSEKEEPING = sorted(set(TASK_STATES) & (reachable("Remove the former champion") | reachable("Remove the challenger")))
-
-
-def caught(state: State) -> dict[str, str]:
-    return {error: catch["Next"] for catch in state["Catch"] for error in catch["ErrorEquals"]}
+HOUSEKEEPING = sorted(
+    set(TASK_STATES) & (reachable(STATES, "Remove the former champion") | reachable(STATES, "Remove the challenger"))
+)
 
 
 def test_the_machine_keeps_the_house_rules() -> None:
@@ -264,7 +249,7 @@ def test_the_housekeeping_is_this() -> None:
 
 @pytest.mark.parametrize("name", HOUSEKEEPING)
 def test_housekeeping_never_leads_back_to_the_rollback(name: str) -> None:
-    assert not reachable(name) & {"Restore the traffic", "Verify the rollback", "Explain the failure"}
+    assert not reachable(STATES, name) & {"Restore the traffic", "Verify the rollback", "Explain the failure"}
 
 
 def test_a_rollback_that_fails_pages_a_person() -> None:
@@ -280,7 +265,7 @@ def test_only_a_verified_rollback_is_tidied_up() -> None:
 
 @pytest.mark.parametrize("name", sorted(STATES))
 def test_every_state_can_come_to_an_end(name: str) -> None:
-    assert reachable(name) & ENDS
+    assert reachable(STATES, name) & ENDS
 
 
 def test_only_a_promotion_or_nothing_to_do_succeeds() -> None:
@@ -308,55 +293,14 @@ def test_waits_last_for_as_long_as_the_answer_before_says() -> None:
 # --- No state reads what may not be there -----------------------------------------------------------------------------
 
 
-def paths(value: Any, field: str = "") -> Iterator[str]:
-    """What a state reads of its input; what it selects of a result is not among it."""
-    if isinstance(value, dict):
-        for key, each in value.items():
-            if key not in ("ResultSelector", "ResultPath", "Catch"):
-                yield from paths(each, key)
-    elif isinstance(value, list):
-        for each in value:
-            yield from paths(each)
-    elif isinstance(value, str) and (field.endswith((".$", "Path")) or field == "Variable"):
-        yield from re.findall(r"(?<!\$)\$\.([a-z]+)", value)
-
-
-def edges(name: str, known: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
-    """Where a state leads, and what is known there: a function's answer replaces all, an error adds to what was."""
-    state = STATES[name]
-    for catch in state.get("Catch", []):
-        yield catch["Next"], known | {catch["ResultPath"].removeprefix("$.")}
-    if name in LAMBDA_STATES:
-        known = frozenset(state["ResultSelector"])
-    elif state["Type"] == "Pass":
-        known |= {state["ResultPath"].removeprefix("$.")}
-    plain = {field: value for field, value in state.items() if field != "Catch"}
-    yield from ((target, known) for target in targets(plain))
-
-
-def known_everywhere() -> dict[str, frozenset[str]]:
-    """What is certain to be there when a state is entered, whichever way."""
-    known = {MACHINE["StartAt"]: frozenset[str]()}
-    left = [MACHINE["StartAt"]]
-    while left:
-        name = left.pop()
-        for target, there in edges(name, known[name]):
-            certain = known.get(target, there) & there
-            if certain != known.get(target):
-                known[target] = certain
-                left.append(target)
-    return known
-
-
 @pytest.mark.parametrize("name", sorted(STATES))
 def test_a_state_reads_only_what_is_there_whichever_way_it_was_entered(name: str) -> None:
     """On AWS a path that is not there ends the execution, and no Catch takes it."""
-    assert set(paths(STATES[name])) <= known_everywhere()[name]
+    assert roots(STATES[name]) <= known_everywhere(MACHINE)[name]
 
 
 def test_the_way_back_rests_on_no_error_and_no_input() -> None:
-    read = {each for name in AFTER_RESTORE for each in paths(STATES[name])}
-    assert read == {"answer"}
+    assert {each for name in AFTER_RESTORE for each in roots(STATES[name])} == {"answer"}
 
 
 @pytest.mark.parametrize("name", sorted(LAMBDA_STATES))

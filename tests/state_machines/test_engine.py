@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_factory,
+    state_task_service_unsupported,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
 
 from tests.state_machines.committed import STATES, arn, filled
 from tests.state_machines.engine import Engine
+from tests.state_machines.jobs import JobFailed
+from tests.state_machines.retraining_script import RUN, RetrainingScript
 from tests.state_machines.script import Script
 
 
@@ -117,3 +125,68 @@ def test_every_state_is_entered_by_some_run() -> None:
     ]
     engines = [Engine(filled(), Script(**each).functions()) for each in lines]
     assert {state for engine in engines for state in engine.run().states} == set(STATES)
+
+
+# --- Jobs that are waited for -----------------------------------------------------------------------------------------
+
+
+def test_a_job_gets_its_parameters_and_its_description_is_the_result_of_its_state() -> None:
+    ran = RetrainingScript(train=[{"TrainingJobStatus": "Completed"}]).run()
+    (parameters,) = [given for resource, given in ran.jobs if resource == "sagemaker:createTrainingJob.sync"]
+    assert parameters["TrainingJobName"] == RUN["train_name"]
+    (result,) = [
+        json.loads(each["taskSucceededEventDetails"]["output"])
+        for each in ran.history
+        if each["type"] == "TaskSucceeded" and each["taskSucceededEventDetails"]["resource"] == "createTrainingJob.sync"
+    ]
+    assert result == {"TrainingJobStatus": "Completed"}
+
+
+@pytest.mark.parametrize("line", [{}, JobFailed("States.TaskFailed", "it broke"), TimeoutError()])
+def test_a_job_that_is_stopped_after_took_effect_once_and_nothing_follows(line: Any) -> None:
+    script = RetrainingScript(train=[line])
+    engine = script.engine()
+    engine.stop_at("Train the model", before=False)
+    ran = engine.run()
+    assert (ran.status, ran.states[-1], script.calls[-1]) == ("ABORTED", "Train the model", "train")
+    assert script.calls.count("train") == 1
+
+
+def test_a_job_that_is_stopped_before_is_not_started() -> None:
+    script = RetrainingScript()
+    engine = script.engine()
+    engine.stop_at("Train the model", before=True)
+    assert (engine.run().states[-1], script.calls[-1]) == ("Train the model", "data")
+
+
+def test_a_job_that_fails_does_so_under_its_error_s_name_and_one_too_slow_times_out() -> None:
+    lines: list[Any] = [JobFailed("SageMaker.ResourceInUseException", "it exists"), TimeoutError()]
+    ran = RetrainingScript(examine=lines[:1], train=lines[1:]).run()
+    (failed,) = [each["taskFailedEventDetails"] for each in ran.history if each["type"] == "TaskFailed"]
+    assert (failed["error"], failed["cause"]) == ("SageMaker.ResourceInUseException", "it exists")
+    assert len([each for each in ran.history if each["type"] == "TaskTimedOut"]) == 1
+
+
+@pytest.mark.parametrize("mistake", [ValueError("a mistake in the test"), Crash()])
+def test_a_job_of_the_test_that_breaks_down_fails_the_test(mistake: BaseException) -> None:
+    def break_down(_: dict[str, Any]) -> Any:
+        raise mistake
+
+    engine = RetrainingScript().engine()
+    engine.jobs = {**engine.jobs, "sagemaker:createTrainingJob.sync": break_down}
+    with pytest.raises(AssertionError, match=r"States\.Runtime.*broke down"):
+        engine.run()
+
+
+def test_a_job_that_nobody_gave_fails_the_test() -> None:
+    engine = RetrainingScript().engine()
+    engine.jobs = {}
+    with pytest.raises(AssertionError, match=r"States\.Runtime"):
+        engine.run()
+
+
+def test_the_interpreter_still_cannot_run_jobs_by_itself() -> None:
+    """Once it can, `tests.state_machines.jobs` may be wrong about it, and may go."""
+    assert {"athena", "sagemaker"} <= state_task_service_factory._UNSUPPORTED_SERVICE_NAMES
+    patterns = state_task_service_unsupported._SUPPORTED_INTEGRATION_PATTERNS
+    assert ResourceCondition.Sync not in patterns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,13 @@ from fraud.errors import InvalidPackage
 
 PREFIX = "models"
 MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
+CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".md": "text/markdown; charset=utf-8",
+    ".sql": "text/plain; charset=utf-8",
+}
+"""Of what people open from the console: a browser shows what it is told is text, and saves the rest."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,9 @@ class S3PackageStore:
             DeploymentInterrupted: not known to be stored; storing again is safe.
         """
         key = f"{PREFIX}/{name}"
+        kind = CONTENT_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
         with deploying(f"storing s3://{self.bucket}/{key}"):
-            self.client.put_object(Bucket=self.bucket, Key=key, Body=content)
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=content, ContentType=kind)
         return f"s3://{self.bucket}/{key}"
 
 

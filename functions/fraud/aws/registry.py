@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fraud.aws import registry_evidence
 from fraud.aws.calls import logger
 from fraud.aws.control_plane import deploying, found
 from fraud.deployment_ports import Approval, Candidate, RegisteredPackage
@@ -120,15 +121,18 @@ class SageMakerRegistry:
         return as_wanted and recorded.get(SHA256) == candidate.artefact_sha256
 
     def _add(self, candidate: Candidate) -> str:
+        evidence = candidate.evidence
+        recorded = {
+            URI: candidate.document_uri,
+            SHA256: candidate.artefact_sha256,
+            BYTES: str(candidate.artefact_bytes),
+        }
         answer = self.client.create_model_package(
             ModelPackageGroupName=self.group,
             InferenceSpecification=self._inference(candidate.artefact_uri),
             ModelApprovalStatus="Approved" if candidate.approved else "PendingManualApproval",
-            CustomerMetadataProperties={
-                URI: candidate.document_uri,
-                SHA256: candidate.artefact_sha256,
-                BYTES: str(candidate.artefact_bytes),
-            },
+            CustomerMetadataProperties=(registry_evidence.properties(evidence) if evidence else {}) | recorded,
+            **(registry_evidence.fields(evidence) if evidence else {}),
         )
         return str(answer["ModelPackageArn"])
 

@@ -12,7 +12,8 @@ from fraud import retraining_task
 from fraud.retraining_ports import JobPhase, Jobs
 from fraud.retraining_task import Answer, Task
 
-LOOK_SECONDS = 60
+LOOK_SECONDS = 180
+"""A look takes nine events of an execution's history, which holds 25,000, and a job may take five days."""
 
 
 @dataclass(frozen=True)

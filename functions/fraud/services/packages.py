@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fraud.deployment_ports import Approval, Candidate, PackageStore, RegisteredPackage, Registry
+from fraud.deployment_ports import Approval, Candidate, Evidence, PackageStore, RegisteredPackage, Registry
 from fraud.errors import DeploymentInterrupted, InvalidPackage
 from fraud.model_package import (
     DOCUMENT,
@@ -38,10 +38,10 @@ class Packages:
     registry: Registry
     store: PackageStore
 
-    def register(self, artefact: bytes, *, approved: bool) -> str:
+    def register(self, artefact: bytes, *, approved: bool, evidence: Evidence | None = None) -> str:
         """Register an archive as a version of the model, under a name that its content determines; its ARN.
 
-        An archive that is registered already keeps its version.
+        An archive that is registered already keeps its version, and what that says of its origin.
 
         Raises:
             InvalidPackage: it could not be served, so it is not registered.
@@ -56,6 +56,7 @@ class Packages:
             artefact_sha256=sha256,
             artefact_bytes=len(artefact),
             approved=approved,
+            evidence=evidence,
         )
         return self.registry.register(candidate)
 

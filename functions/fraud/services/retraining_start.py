@@ -70,7 +70,10 @@ class RetrainingStart:
             last = self._taken_over(last)
         if idle := self._idle(trigger, last):
             return Answer(next="nothing", sentence=idle)
-        return self._begun(self.records.store.begin(self._record(task, plan, trigger), last), task)
+        record = self._record(task, plan, trigger)
+        # Before the lock is taken: a champion that cannot be found must not leave it taken.
+        self._champion_uri(record)
+        return self._begun(self.records.store.begin(record, last), task)
 
     def _resumed(self, record: Retraining, task: Task) -> Answer:
         if record.is_over:
@@ -122,10 +125,13 @@ class RetrainingStart:
         digest = hashlib.sha256(archive).hexdigest()[:16]
         source_uri = self.files.write(f"source/{digest}/{job_source.NAME}", archive)
         select = dataset_query.select(self.source.query(), record.as_of, record.plan.archive_days)
-        champion_uri = self.registry.describe(record.champion).artefact_uri if record.champion else ""
         query = dataset_query.unload(select, files.dataset)
+        champion_uri = self._champion_uri(record)
         told = run(record, files, source_uri=source_uri, query=query, champion_uri=champion_uri)
         return Answer(next="assemble", sentence=record.events[-1].sentence, run=told)
+
+    def _champion_uri(self, record: Retraining) -> str:
+        return self.registry.describe(record.champion).artefact_uri if record.champion else ""
 
     # --- Where the rows come from -------------------------------------------------------------------------------------
 
