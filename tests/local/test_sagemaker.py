@@ -5,16 +5,15 @@ import json
 import tarfile
 import time
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from tests.local.archives import INFERENCE, TRAIN, tar_gz
+from tests.local.checked import Checked, missing
 from tests.local.conftest import Running, eventually
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
@@ -22,44 +21,11 @@ CALLED: set[str] = set()
 SERVING = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
 
 
-def missing(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
-    """Required members that an answer lacks."""
-    if isinstance(shape, StructureShape):
-        yield from (f"{path}.{name}" for name in shape.required_members if name not in value)
-        for name in value.keys() & shape.members.keys():
-            yield from missing(shape.members[name], value[name], f"{path}.{name}")
-    elif isinstance(shape, ListShape):
-        for item in value:
-            yield from missing(shape.member, item, f"{path}[]")
-    elif isinstance(shape, MapShape):
-        for item in value.values():
-            yield from missing(shape.value, item, f"{path}{{}}")
-
-
-class Checked:
-    """A client whose every answer is checked against the service's model; it notes what was called."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def __getattr__(self, method: str) -> Any:
-        operation = self._client.meta.method_to_api_mapping[method]
-
-        def call(**parameters: Any) -> Any:
-            answer = getattr(self._client, method)(**parameters)
-            shape = self._client.meta.service_model.operation_model(operation).output_shape
-            assert list(missing(shape, answer)) == []
-            CALLED.add(operation)
-            return answer
-
-        return call
-
-
 class Lab:
     """Names and artefacts for one test."""
 
     def __init__(self, stack: Running, outputs: dict[str, str]) -> None:
-        self.sagemaker: Any = Checked(stack.client("sagemaker"))
+        self.sagemaker: Any = Checked(stack.client("sagemaker"), CALLED)
         self.runtime = stack.client("sagemaker-runtime")
         self.s3 = stack.client("s3")
         self.bucket = outputs["Archive"]
@@ -429,14 +395,16 @@ def test_every_operation_answers_in_the_shape_of_the_services_model(lab: Lab) ->
 
 
 NEEDS_ITS_OWN_TEST = {
-    "DescribeModelPackage", "ListModelPackages", "StopTrainingJob", "UpdateEndpoint",
-    "UpdateEndpointWeightsAndCapacities", "UpdateModelPackage",
+    "CreateProcessingJob", "DescribeModelPackage", "DescribeProcessingJob", "ListModelPackages", "ListProcessingJobs",
+    "StopProcessingJob", "StopTrainingJob", "UpdateEndpoint", "UpdateEndpointWeightsAndCapacities",
+    "UpdateModelPackage",
 }  # fmt: skip
 
 
 def emulated() -> set[str]:
     from local.sagemaker.endpoints import Endpoints
     from local.sagemaker.models import EndpointConfigs, Models
+    from local.sagemaker.processing import ProcessingJobs
     from local.sagemaker.registry import Registry
     from local.sagemaker.tags import Tags
     from local.sagemaker.training import TrainingJobs
@@ -448,6 +416,7 @@ def emulated() -> set[str]:
         Endpoints("", nothing, nothing, nothing, nothing),
         Registry("", nothing),
         TrainingJobs("", nothing, nothing),
+        ProcessingJobs("", nothing, nothing),
         Tags(),
     )
     return {name for part in parts for name in part.operations()}

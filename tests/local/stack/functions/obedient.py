@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -52,6 +53,9 @@ def _direct(command: str, context: Any) -> Any:
         os._exit(3)
     if command == "text":
         return "5"
+    if command == "layer":
+        note = Path(os.environ["NOTE"]).read_text(encoding="utf-8")
+        return {"note": note, **{name: os.environ[name] for name in ("SOURCE", "NOTE", "OTHER")}}
     if command == "much":
         return "x" * 262_144
     _perform({command})

@@ -1,0 +1,203 @@
+"""The probe refuses features that knew verdicts before they came, and accuses no honest system."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from fraud import features
+from model import dataset, probe
+from model.examples import EVENT, Examples, Matrix
+from model.history import NEVER, Seconds, seconds
+from model.probe import Finding
+from model.simulator import Simulation, simulate
+from tests.model.conftest import MARKET
+from tests.model.served_market import DAY, Market, market
+
+MARKETS = [(days, seed) for days in (14, 45) for seed in (1, 2, 3)]
+FRAUDS_1D = features.NAMES.index("terminal_frauds_1d")
+
+
+def look(at: Market, matrix: Matrix) -> list[Finding]:
+    return probe.look(at.examples(matrix))
+
+
+def worst(found: Sequence[Finding]) -> float:
+    return max(each.share for each in found)
+
+
+@pytest.mark.parametrize(("days", "seed"), MARKETS)
+def test_probe_of_an_honest_system_whose_earlier_history_is_missing_accuses_no_feature(days: int, seed: int) -> None:
+    at = market(days, seed)
+    found = look(at, at.served())
+
+    assert sum(each.rows >= probe.FEWEST_ROWS for each in found) >= 2
+    assert worst(found) < 0.05
+
+
+@pytest.mark.parametrize(("days", "seed"), MARKETS)
+def test_probe_of_verdicts_that_count_up_to_a_day_late_accuses_no_feature(days: int, seed: int) -> None:
+    at = market(days, seed)
+    late = np.random.default_rng(seed).integers(0, DAY, len(at.history))
+
+    assert worst(look(at, at.compute(at.history.known_at + late))) < 0.05
+
+
+@pytest.mark.parametrize(("days", "seed"), MARKETS)
+def test_probe_of_verdicts_that_stood_still_for_three_days_accuses_no_feature(days: int, seed: int) -> None:
+    at = market(days, seed)
+    known_at = at.history.known_at
+    stood_still = np.where(known_at > at.as_of - 6 * DAY, known_at + 3 * DAY, known_at)
+
+    assert worst(look(at, at.compute(stood_still))) < 0.05
+
+
+@pytest.mark.parametrize(("days", "seed"), MARKETS)
+def test_probe_of_terminal_risk_that_ignores_the_label_delay_names_the_features(days: int, seed: int) -> None:
+    at = market(days, seed)
+    found = look(at, at.leaking())
+
+    accused = {each.feature for each in found if each.share > probe.LARGEST_SHARE}
+    assert accused == {each.feature for each in found if each.rows >= probe.FEWEST_ROWS}
+    assert "terminal_frauds_1d" in accused and worst(found) == 1.0
+
+
+@pytest.mark.parametrize(("days", "seed"), MARKETS)
+def test_probe_of_verdicts_known_after_a_day_or_after_half_the_time_is_a_leak_too(days: int, seed: int) -> None:
+    at = market(days, seed)
+    history = at.history
+    half = history.at + np.where(history.is_fraud, history.known_at - history.at, 0) // 2
+
+    assert worst(look(at, at.compute(np.minimum(history.at + DAY, history.known_at)))) > 0.5
+    assert worst(look(at, at.compute(half))) > 0.5
+
+
+@pytest.mark.parametrize(("days", "seed"), MARKETS)
+def test_probe_of_a_leak_in_every_second_row_or_until_it_was_mended_still_tells(days: int, seed: int) -> None:
+    at = market(days, seed)
+    rows = at.history.at[at.archived]
+    second = np.random.default_rng(seed).random(len(rows)) < 0.5
+    before = rows < at.as_of - 0.4 * days * DAY
+
+    for leaking in (second, before):
+        assert worst(look(at, np.where(leaking[:, np.newaxis], at.leaking(), at.served()))) > 0.4
+
+
+def test_probe_finding_shows_a_transaction_on_which_served_and_known_differ() -> None:
+    at = market(14, 2)
+    found = {each.feature: each for each in look(at, at.leaking())}["terminal_frauds_1d"]
+    shown = pc.index(at.events["transaction_id"], found.transaction_id).as_py() - int((~at.archived).sum())
+
+    assert at.leaking()[shown, FRAUDS_1D] > at.served()[shown, FRAUDS_1D]
+
+
+def test_probe_windows_longer_than_the_data_set_are_not_looked_into() -> None:
+    at = market(14, 2)
+    rows = {each.feature: each.rows for each in look(at, at.leaking())}
+
+    assert rows["terminal_frauds_1d"] > 0 and rows["terminal_frauds_7d"] > 0
+    assert {rows[f"terminal_frauds_{window}"] for window in ("14d", "21d", "30d")} == {0}
+
+
+def test_probe_looks_into_every_feature_that_reads_verdicts_and_no_other() -> None:
+    at = market(14, 2)
+    known, never = at.served(), at.compute(np.full(len(at.history), NEVER))
+    changed = ~np.isclose(known, never, equal_nan=True).all(axis=0)
+    changed |= ~np.isclose(at.leaking(), never, equal_nan=True).all(axis=0)
+
+    assert {feature.name for feature in probe.PROBED} == {features.NAMES[i] for i in np.flatnonzero(changed)}
+
+
+def test_probe_rows_whose_features_cannot_be_read_are_passed_over_but_remembered() -> None:
+    at = market(14, 2)
+    leaking = at.leaking()
+    unread = np.random.default_rng(1).random(len(leaking)) < 0.3
+    leaking[unread] = np.nan
+    everything, some = at.examples(at.leaking()), replace(at.examples(leaking), readable=~unread)
+
+    for whole, left in zip(probe.look(everything)[:3], probe.look(some)[:3], strict=True):
+        assert left.following == left.rows
+        assert 0.5 * whole.rows <= left.rows <= 0.9 * whole.rows
+
+
+def test_probe_without_any_fraud_finds_no_row_to_look_into() -> None:
+    at = market(14, 2)
+    examples = at.examples(at.served())
+    innocent = replace(examples, first_fraud_at=np.full(len(examples), NEVER))
+
+    assert {(each.rows, each.following, each.share) for each in probe.look(innocent)} == {(0, 0, 0.0)}
+
+
+def test_probe_patience_is_the_days_after_which_half_of_the_frauds_were_known() -> None:
+    at = market(14, 2)
+    examples = at.examples(at.served())
+    given = np.where(examples.first_fraud_at < NEVER, examples.at + 3 * DAY + 1, NEVER)
+
+    assert probe.patience(replace(examples, first_fraud_at=given)) == 4
+
+
+# --- Verdicts that are given twice, or withdrawn --------------------------------------------------------------------
+
+
+def judged_twice() -> tuple[Simulation, pa.Table]:
+    """A market, and its labels: every reviewed fraud is charged back five days later, many cleared ones were accused."""
+    simulation = simulate(replace(MARKET, review_share=0.7, genuine_review_share=0.03))
+    labels = simulation.labels
+    reviewed, fraud = pc.equal(labels["source"], "review"), labels["is_fraud"]
+    again = labels.filter(pc.and_(reviewed, fraud))
+    again = again.set_column(2, "source", pa.repeat("chargeback", again.num_rows))
+    again = again.set_column(3, "labelled_at", pc.add(again["labelled_at"], pa.scalar(timedelta(days=5))))
+    accused = labels.filter(pc.and_(reviewed, pc.invert(fraud)))
+    accused = accused.set_column(1, "is_fraud", pa.repeat(pa.scalar(True), accused.num_rows))
+    withdrawn = labels.filter(pc.and_(reviewed, pc.invert(fraud)))
+    withdrawn = withdrawn.set_column(3, "labelled_at", pc.add(withdrawn["labelled_at"], pa.scalar(timedelta(days=4))))
+    others = labels.filter(pc.invert(pc.and_(reviewed, pc.invert(fraud))))
+    return simulation, pa.concat_tables([table.cast(labels.schema) for table in (others, again, accused, withdrawn)])
+
+
+@pytest.fixture(scope="module")
+def served_twice() -> tuple[Examples, Seconds]:
+    """What the code that serves made of it, and when the verdict that stands in the end became known."""
+    simulation, labels = judged_twice()
+    until = MARKET.start + timedelta(days=MARKET.days)
+    served = dataset.fold(simulation.transactions, labels, until)
+    known = labels.filter(pc.less_equal(labels["labelled_at"], pa.scalar(until, labels["labelled_at"].type)))
+    first, standing = np.full(len(served.target), NEVER), np.full(len(served.target), NEVER)
+    rows = pc.index_in(known["transaction_id"], value_set=pa.array(served.transaction_ids)).to_numpy()
+    fraud, given = known["is_fraud"].to_numpy(), seconds(known["labelled_at"])
+    np.minimum.at(first, rows[fraud], given[fraud])
+    for row in np.argsort(given):
+        standing[rows[row]] = given[row]
+    ordered = simulation.transactions.take(
+        pc.index_in(pa.array(served.transaction_ids), value_set=simulation.transactions["transaction_id"])
+    )
+    flags = np.zeros(len(first), dtype=np.bool_)
+    at = served.occurred_at
+    events = ordered.select(list(EVENT))
+    examples = Examples(
+        events, at, at, served.features, ~flags, flags, standing < NEVER, served.target, standing, first
+    )
+    return examples, np.where(served.target, standing, NEVER)
+
+
+def test_probe_of_verdicts_given_twice_or_withdrawn_accuses_no_feature(served_twice: tuple[Examples, Seconds]) -> None:
+    examples, _ = served_twice
+    found = probe.look(examples)
+
+    assert sum(each.rows >= probe.FEWEST_ROWS for each in found) >= 5
+    assert worst(found) < 0.05
+
+
+def test_probe_by_the_verdict_that_stands_would_accuse_an_honest_system(
+    served_twice: tuple[Examples, Seconds],
+) -> None:
+    """Why the query of the data set asks when fraud was first said."""
+    examples, standing = served_twice
+
+    assert worst(probe.look(replace(examples, first_fraud_at=standing))) > probe.LARGEST_SHARE
