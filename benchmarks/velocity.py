@@ -26,9 +26,11 @@ from fraud import features
 from fraud.entities import DAY
 from model import backtest, boosting, comparison, folds, offline_features
 from model.backtest import FoldResult, Table
+from model.bootstrap import Interval
 from model.folds import Protocol
 from model.history import History
 from model.simulator import Simulation, SimulationConfig, simulate
+from model.weighted_metrics import Outcomes
 
 MARKET = SimulationConfig(cards=3000, terminals=4000, days=84)
 FIRST_TRAINING_DAY = 35
@@ -114,7 +116,7 @@ def show(sides: Mapping[str, list[FoldResult]], history: History, kinds: Texts) 
     out.print(caught)
     gain = difference(sides["all features"], sides["a day and more"], history)
     words = "average precision of all features over those of a day and more, paired, cards drawn again"
-    out.print(f"{words}: {gain.average_precision:+.4f} ± {gain.standard_error:.4f}")
+    out.print(f"{words}: {gain.difference:+.4f} (95 % {gain.low:+.4f} to {gain.high:+.4f})")
 
 
 def caught_by_kind(real_time: list[FoldResult], daily: list[FoldResult], kinds: Texts) -> Iterator[Found]:
@@ -132,11 +134,15 @@ def _alerted(result: FoldResult) -> folds.Flags:
     return alerted
 
 
-def difference(real_time: list[FoldResult], daily: list[FoldResult], history: History) -> comparison.Difference:
+def difference(real_time: list[FoldResult], daily: list[FoldResult], history: History) -> Interval:
     """On the rows of all folds at once."""
     rows = np.concatenate([each.rows for each in real_time])
     before, after = (np.concatenate([each.scores for each in side]) for side in (daily, real_time))
-    return comparison.compare(history.is_fraud[rows], before, after, history.card[rows], DRAWS, seed=1)
+    card, cards = history.card[rows].astype(np.int64), len(history.card_tokens)
+    outcomes = Outcomes(history.is_fraud[rows], card, cards, history.at[rows] // DAY, history.amount_minor[rows])
+    gain = comparison.gain(outcomes, before, after, DRAWS)
+    assert gain is not None, "the market has frauds on many cards"
+    return gain
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 HISTORY_DAYS, STREAMED_DAYS, LIVE_DAYS = 28, 14, 6
 """Learned from before anything is served, streamed in the changed world, and left for the traffic of the rollout."""
 CARDS = 1_500
+AMOUNTS_FALL_TO = 0.3
+"""What was unusual is no more, and the other way round."""
 LABELS_KNOWN_AFTER = timedelta(days=8)
 ROLLOUT_PLAN: Mapping[str, Any] = {**demo_rollout.PLAN, "steps_bps": [5_000]}
 ARCHIVED_WITHIN = 7.0
@@ -80,8 +82,8 @@ def play(template: Path, seed: int, as_json: bool) -> None:
 
 
 def draw(seed: int) -> "tuple[Simulation, Simulation, Simulation]":
-    """A market in which a new kind of fraud appears as streaming begins: what was before, two weeks, what follows."""
-    from model.simulator import Drift, SimulationConfig, simulate
+    """A market that changes as streaming begins, in amounts and in fraud: what was before, two weeks, what follows."""
+    from model.simulator import Drift, Simulation, SimulationConfig, simulate
 
     days = HISTORY_DAYS + STREAMED_DAYS + LIVE_DAYS
     end = (datetime.now(UTC) - LABELS_KNOWN_AFTER).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -93,14 +95,16 @@ def draw(seed: int) -> "tuple[Simulation, Simulation, Simulation]":
         cards=CARDS,
         terminals=2 * CARDS,
         transactions_per_day=PER_DAY,
-        drift=Drift(HISTORY_DAYS, new_pattern=True),
+        drift=Drift(HISTORY_DAYS, amount_scale=AMOUNTS_FALL_TO, new_pattern=True),
     )
     with console.working("Simulating a market"):
         past, rest = simulate(config).cut(start + timedelta(days=HISTORY_DAYS))
         weeks, live = rest.cut(start + timedelta(days=HISTORY_DAYS + STREAMED_DAYS))
+        # Of those two weeks much becomes known only afterwards.
+        weeks = Simulation(weeks.transactions, rest.labels)
     console.say(
         f"[bold]Simulated[/] {len(past.transactions):,} transactions to learn from, and two weeks of "
-        f"{len(weeks.transactions):,} in which a new kind of fraud appears, seed {seed}"
+        f"{len(weeks.transactions):,} in which amounts fall to a third and a new kind of fraud appears, seed {seed}"
     )
     return past, weeks, live
 

@@ -44,7 +44,10 @@ def deploy(gateway: Gateway, request: Request) -> Deployed:
     document = template.read(path)
     code = _upload_code(gateway, path.resolve().parent, template.code_directories(document))
     deployable = set(service("cloudformation.provisioners")._RESOURCE_HANDLERS)
-    translated = template.translate(document, code, deployable, gateway.region)
+    try:
+        translated = template.translate(document, code, deployable, gateway.region)
+    except template.NotSupported as error:
+        raise DeploymentFailed(str(error)) from error
     return Deployed(_create(gateway, request, translated.body), translated.left_out)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from local import frames
 from local.children import Children, Location, clean_environment, end
+from local.template import LAYERS_ROOT, in_layers
 
 # Lambda allows an import ten seconds; two busy cores of a laptop are slower than that.
 INIT_SECONDS = 60.0
@@ -33,8 +34,9 @@ class Function:
     variables: tuple[tuple[str, str], ...]
 
     @classmethod
-    def from_configuration(cls, configuration: Mapping[str, Any], code: Path) -> "Function":
-        """From the answer of GetFunctionConfiguration."""
+    def from_configuration(cls, configuration: Mapping[str, Any], code: Path, layer: Path | None = None) -> "Function":
+        """From the answer of GetFunctionConfiguration, and the directories of its code and of its layer."""
+        variables: Mapping[str, str] = configuration.get("Environment", {}).get("Variables", {})
         return cls(
             name=configuration["FunctionName"],
             arn=configuration["FunctionArn"],
@@ -43,8 +45,13 @@ class Function:
             timeout=float(configuration.get("Timeout", 3)),
             memory=int(configuration.get("MemorySize", 128)),
             log_group=configuration["LoggingConfig"]["LogGroup"],
-            variables=tuple(sorted(configuration.get("Environment", {}).get("Variables", {}).items())),
+            variables=tuple(sorted((name, _placed(value, layer)) for name, value in variables.items())),
         )
+
+
+def _placed(value: str, layer: Path | None) -> str:
+    """A variable's value; if it names a place in the layers, that place on this machine, whose /opt is not ours."""
+    return str(layer / value[len(LAYERS_ROOT) + 1 :]) if layer is not None and in_layers(value) else value
 
 
 @dataclass(frozen=True, slots=True)

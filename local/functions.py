@@ -4,7 +4,7 @@ import io
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,12 @@ def code_archive(directory: Path) -> bytes:
 def _code_directory(archive: bytes) -> Path:
     with zipfile.ZipFile(io.BytesIO(archive)) as file:
         return Path(file.read(CODE_LOCATION).decode())
+
+
+def _layer(configuration: Mapping[str, Any]) -> Path | None:
+    """The directory of a function's one layer, used in place like its code."""
+    layers = configuration.get("Layers") or []
+    return _code_directory(service("lambda_svc")._resolve_layer_zip(layers[0])) if len(layers) == 1 else None
 
 
 class Functions:
@@ -67,7 +73,7 @@ class Functions:
         """The stand-in's contract of a function run: body, log, and error when it failed."""
         configuration = record.get("config") or record
         code = _code_directory(record["code_zip"])
-        function = Function.from_configuration(configuration, code)
+        function = Function.from_configuration(configuration, code, _layer(configuration))
         started = time.perf_counter()
         invocation = self._environments.invoke(function, event, request_id)
         self._count(function.name, (time.perf_counter() - started) * 1000, invocation.failed, False)

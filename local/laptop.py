@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import pace
+from local import pace, schedules
+from local.athena.queries import Queries
 from local.children import Children
 from local.cloudwatch import metrics
 from local.cloudwatch.alarms import Alarms
@@ -71,6 +72,7 @@ def _region() -> str:
 class _Stack:
     def __init__(self, gateway: Gateway, children: Children, directory: Path) -> None:
         self._gateway = gateway
+        self._queries = Queries(gateway)
         self._functions = Functions(gateway, Environments(children, gateway.location, directory))
         self._delivery = Delivery(gateway)
         self._sagemaker = SageMaker(gateway, children, directory)
@@ -95,8 +97,9 @@ class _Stack:
     def _install(self) -> None:
         pace.install()
         metrics.install()
-        state_machines.install()
-        for part in (self._functions, self._delivery, self._sagemaker, self._alarms):
+        schedules.install()
+        state_machines.install(self._gateway)
+        for part in (self._functions, self._delivery, self._sagemaker, self._alarms, self._queries):
             part.install()
 
     def _deploy(self, request: Request, on_ready: Callable[[Laptop], None]) -> None:

@@ -9,7 +9,16 @@ from typing import Any
 import yaml
 
 _FUNCTION = "AWS::Serverless::Function"
+_LAYER = "AWS::Serverless::LayerVersion"
 _STATE_MACHINE = "AWS::Serverless::StateMachine"
+
+
+LAYERS_ROOT = "/opt"
+"""Where Lambda lays the content of a function's layers."""
+
+
+class NotSupported(Exception):
+    """The template wants what this machine cannot give, and would not miss quietly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +32,7 @@ class Translated:
 def read(path: Path) -> dict[str, Any]:
     """A template in YAML with CloudFormation's short forms, or in JSON; definitions of state machines stand in it."""
     document: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
-    machines = [r["Properties"] for r in document["Resources"].values() if r["Type"] == _STATE_MACHINE]
-    for properties in machines:
+    for properties in _of_type(document, _STATE_MACHINE):
         if isinstance(properties.get("DefinitionUri"), str):
             properties["Definition"] = _definition(path.parent / properties.pop("DefinitionUri"))
     return document
@@ -36,16 +44,25 @@ def _definition(path: Path) -> dict[str, Any]:
 
 
 def code_directories(template: Mapping[str, Any]) -> set[str]:
-    """Every CodeUri of the template's functions, as written there."""
+    """Every CodeUri of the template's functions and ContentUri of its layers, as written there."""
     default = template.get("Globals", {}).get("Function", {}).get("CodeUri")
-    functions = [r for r in template["Resources"].values() if r["Type"] == _FUNCTION]
-    return {f["Properties"].get("CodeUri", default) for f in functions}
+    functions = {properties.get("CodeUri", default) for properties in _of_type(template, _FUNCTION)}
+    return functions | {properties["ContentUri"] for properties in _of_type(template, _LAYER)}
+
+
+def _of_type(template: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """The properties of every resource of a type."""
+    return [resource["Properties"] for resource in template["Resources"].values() if resource["Type"] == kind]
 
 
 def translate(template: dict[str, Any], code: Mapping[str, str], deployable: set[str], region: str) -> Translated:
-    """Replace code directories by their s3:// addresses, expand SAM, and set aside types that cannot be deployed."""
+    """Replace code directories by their s3:// addresses, expand SAM, and set aside types that cannot be deployed.
+
+    Raises: NotSupported if a function has several layers and reads them.
+    """
     _place_code(template, code)
     native = _expand(template, region)
+    _require_one_layer(native)
     refused = {n: r["Type"] for n, r in native["Resources"].items() if r["Type"] not in deployable}
     for name in refused:
         del native["Resources"][name]
@@ -53,10 +70,25 @@ def translate(template: dict[str, Any], code: Mapping[str, str], deployable: set
 
 
 def _place_code(template: dict[str, Any], code: Mapping[str, str]) -> None:
-    holders = [r["Properties"] for r in template["Resources"].values() if r["Type"] == _FUNCTION]
-    for properties in [*holders, template.get("Globals", {}).get("Function", {})]:
-        if "CodeUri" in properties:
-            properties["CodeUri"] = code[properties["CodeUri"]]
+    functions = [*_of_type(template, _FUNCTION), template.get("Globals", {}).get("Function", {})]
+    for properties in [*functions, *_of_type(template, _LAYER)]:
+        for name in properties.keys() & {"CodeUri", "ContentUri"}:
+            properties[name] = code[properties[name]]
+
+
+def _require_one_layer(native: Mapping[str, Any]) -> None:
+    for name, function in native["Resources"].items():
+        if function["Type"] != "AWS::Lambda::Function" or len(function["Properties"].get("Layers", ())) < 2:
+            continue
+        variables = function["Properties"].get("Environment", {}).get("Variables", {})
+        if any(in_layers(value) for value in variables.values()):
+            message = f"{name} has several layers, and a variable that names {LAYERS_ROOT}: here that is one layer's."
+            raise NotSupported(message)
+
+
+def in_layers(value: Any) -> bool:
+    """Whether a variable's value is a place in the layers."""
+    return isinstance(value, str) and (value == LAYERS_ROOT or value.startswith(f"{LAYERS_ROOT}/"))
 
 
 def _expand(template: dict[str, Any], region: str) -> dict[str, Any]:

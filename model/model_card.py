@@ -13,6 +13,7 @@ from typing import Any
 from fraud import features
 
 NAME = "MODEL_CARD.md"
+COMPARED = "Compared with the champion"
 
 INTENDED_USE = """\
 - To rank card transactions by the risk of fraud at the moment of authorisation, and with its thresholds to choose
@@ -37,12 +38,18 @@ OVERSIGHT = """\
 - A model is rolled out beside the one that serves, and withdrawn when it does worse."""
 
 
-def render(document: Mapping[str, Any]) -> str:
-    """The card of a package, Markdown."""
+def render(document: Mapping[str, Any], evaluation: Mapping[str, Any] | None = None) -> str:
+    """The card of a package, Markdown.
+
+    Args:
+        document: `package.json`.
+        evaluation: `evaluation.json`, where the package was held against the champion.
+    """
     sections = {
         "Intended use": INTENDED_USE,
         "Data": _data(document["training"]),
         "Measured": _measured(document["training"]),
+        **({COMPARED: _compared(evaluation)} if evaluation else {}),
         "Thresholds": _thresholds(document),
         "Limits": LIMITS,
         "Oversight": OVERSIGHT,
@@ -78,6 +85,26 @@ def _measured(training: Mapping[str, Any]) -> str:
         "also chose the number of trees and the thresholds. Shares are of transactions.\n\n"
         + _table(("metric", "value"), ((name, f"{value:.4f}") for name, value in training["metrics"].items()))
     )
+
+
+def _compared(evaluation: Mapping[str, Any]) -> str:
+    rows = (
+        f"On {evaluation['rows']:,} transactions from {evaluation['first_at']} to {evaluation['last_at']}, "
+        f"{evaluation['frauds']:,} of them fraud, none of which it learned from. "
+    )
+    ours, champion, gains = evaluation["candidate"]["metrics"], evaluation["champion"], evaluation["gains"]
+    if champion is None:
+        values = ((name, f"{value:.4f}") for name, value in ours.items())
+        return rows + "No model served when it was evaluated.\n\n" + _table(("metric", "value"), values)
+    told = f"The champion is `{champion['model_package']}`; an interval is of the difference, cards drawn again.\n\n"
+    lines = (
+        (name, f"{ours[name]:.4f}", f"{champion['metrics'][name]:.4f}", _gain(gain)) for name, gain in gains.items()
+    )
+    return rows + told + _table(("metric", "this model", "champion", "difference (95 % interval)"), lines)
+
+
+def _gain(gain: Mapping[str, float]) -> str:
+    return f"{gain['difference']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
 
 
 def _thresholds(document: Mapping[str, Any]) -> str:

@@ -1,36 +1,23 @@
-"""Archives as SageMaker takes them: the model package, and the source of the training job.
+"""Archives as SageMaker takes them: the model package, and the source of the jobs.
 
 Both are deterministic: the same content gives the same bytes, so an archive's hash says whether anything changed.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import tarfile
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import fraud
-from fraud import model_package
+from fraud import job_source, model_package
 from fraud.errors import InvalidPackage
 from fraud.model_package import PackageDocument
 from model import inference, model_card
 
 PARTS = model_package.PARTS | {model_card.NAME}
 """What an archive made here holds: all that serving needs, and the card for people."""
-
-Files = Mapping[str, bytes]
-"""Path in the archive → content."""
-
-_MODEL, _CORE = Path(inference.__file__).parent, Path(fraud.__file__).parent
-# All that `train.py` imports, and what that imports: the container has nothing of this project.
-_MODEL_SOURCES = (
-    "__init__.py", "boosting.py", "distributions.py", "inference.py", "metrics.py", "model_card.py", "package_json.py",
-    "params.json", "thresholds.py",
-)  # fmt: skip
-_CORE_SOURCES = ("__init__.py", "entities.py", "features.py", "windows.py")
 
 
 def build_archive(model_dir: Path, archive: Path) -> PackageDocument:
@@ -39,16 +26,14 @@ def build_archive(model_dir: Path, archive: Path) -> PackageDocument:
     Raises:
         InvalidPackage: it could not be served.
     """
-    _write(archive, {name: _content(model_dir, name) for name in PARTS})
+    _write(archive, job_source.pack({name: _content(model_dir, name) for name in PARTS}))
     return verify(archive)
 
 
 def build_source(archive: Path) -> None:
-    """Pack what the training job runs: `train.py` at the root, beside the packages it imports."""
-    files = {"train.py": (_MODEL / "train.py").read_bytes()}
-    files |= {f"model/{name}": (_MODEL / name).read_bytes() for name in _MODEL_SOURCES}
-    files |= {f"fraud/{name}": (_CORE / name).read_bytes() for name in _CORE_SOURCES}
-    _write(archive, files)
+    """Pack what jobs run."""
+    model, core = Path(inference.__file__).parent, Path(fraud.__file__).parent
+    _write(archive, job_source.build(model, core))
 
 
 def verify(archive: Path) -> PackageDocument:
@@ -93,14 +78,6 @@ def _content(directory: Path, name: str) -> bytes:
     return path.read_bytes()
 
 
-def _write(archive: Path, files: Files) -> None:
+def _write(archive: Path, content: bytes) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        archive.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as zipped,
-        tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-    ):
-        for name in sorted(files):
-            member = tarfile.TarInfo(name)  # owner, mode and time are TarInfo's constants
-            member.size = len(files[name])
-            tar.addfile(member, io.BytesIO(files[name]))
+    archive.write_bytes(content)

@@ -17,9 +17,10 @@ from model.boosting import Flags, Scores
 from model.metrics import Integers
 
 COLOURS = ("#2563eb", "#0d9488", "#d97706", "#9333ea", "#dc2626", "#4b5563", "#65a30d", "#0891b2")
-GENUINE, FRAUD, FAINT = "#64748b", "#dc2626", "#cbd5e1"
+GENUINE, FRAUD, GAIN, FAINT = "#64748b", "#dc2626", "#0d9488", "#cbd5e1"
 SIZE, WIDE = (5.2, 3.6), (5.2, 4.4)
 MOST_FEATURES = 20
+EFFECT_INCHES = 0.2
 CURVE_POINTS = 400
 SCORE_BINS = 40
 STYLE: Any = {
@@ -47,6 +48,16 @@ class Scored:
     name: str
     is_fraud: Flags
     scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A difference and the ends of its interval, under a name."""
+
+    name: str
+    difference: float
+    low: float
+    high: float
 
 
 def precision_recall(parts: Sequence[Scored]) -> str:
@@ -105,6 +116,22 @@ def importance(shares: Mapping[str, float]) -> str:
         axes.tick_params(axis="y", length=0, labelsize=7.5)
         axes.grid(visible=False, axis="y")
         return _svg(figure, "features by share of gain")
+
+
+def forest(effects: Sequence[Effect], across: str) -> str:
+    """Differences with their intervals, the first on top; proven gains and losses in colour."""
+    with mpl.rc_context(STYLE):
+        figure, axes = _axes(across, "", (SIZE[0], max(SIZE[1], 0.9 + EFFECT_INCHES * len(effects))))
+        axes.axvline(0, color="#0f172a", linewidth=0.8)
+        for row, effect in enumerate(effects):
+            colour = GAIN if effect.low > 0 else FRAUD if effect.high < 0 else GENUINE
+            axes.plot([effect.low, effect.high], [row, row], color=colour, linewidth=1.6, solid_capstyle="round")
+            axes.plot(effect.difference, row, color=colour, marker="o", markersize=4.5)
+        axes.set_yticks(range(len(effects)), [effect.name for effect in effects])
+        axes.set_ylim(len(effects) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0, labelsize=7.5)
+        axes.grid(visible=False, axis="y")
+        return _svg(figure, "differences with their intervals")
 
 
 def _axes(across: str, up: str, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:

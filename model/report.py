@@ -26,8 +26,27 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """What any report shows.
+
+    Args:
+        title: of the page.
+        summary: what was measured, in a sentence or two.
+        highlights: the few numbers to see first, under each what it is.
+        figures: SVG by title.
+        tables: below the plots.
+    """
+
+    title: str
+    summary: str
+    highlights: Mapping[str, object]
+    figures: Mapping[str, str]
+    tables: Sequence[Table]
+
+
+@dataclass(frozen=True, slots=True)
 class ReportData:
-    """What a report shows.
+    """What the report of one model shows.
 
     Args:
         title: of the page.
@@ -56,12 +75,17 @@ def render(data: ReportData) -> str:
         "Scores": plots.score_distribution(data.parts, data.lines),
         "What the model looks at": plots.importance(data.importance),
     }
+    return render_page(Page(data.title, data.summary, data.highlights, figures, data.tables))
+
+
+def render_page(page: Page) -> str:
+    """HTML that needs nothing else."""
     return _PAGE.substitute(
-        title=escape(data.title),
-        summary=escape(data.summary),
-        highlights="".join(_highlight(name, value) for name, value in data.highlights.items()),
-        figures="".join(f"<figure><h2>{title}</h2>{svg}</figure>" for title, svg in figures.items()),
-        tables="".join(map(_table, data.tables)),
+        title=escape(page.title),
+        summary=escape(page.summary),
+        highlights="".join(_highlight(name, value) for name, value in page.highlights.items()),
+        figures="".join(f"<figure><h2>{escape(title)}</h2>{svg}</figure>" for title, svg in page.figures.items()),
+        tables="".join(map(_table, page.tables)),
     )
 
 

@@ -3,6 +3,7 @@
 Reads a table of features from the channel `train` and leaves a whole model package in SM_MODEL_DIR, so that the
 artefact of the training job is what endpoints serve. Every number in `params.json` is a hyperparameter; those of the
 job take precedence. Runs as `python -m train` in the directory of the source archive, which holds what it imports.
+Where the job has a directory for checkpoints, a training that was interrupted goes on from the newest.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ import pyarrow.parquet as pq
 import xgboost as xgb
 
 from fraud import features
-from model import boosting, inference, metrics, model_card, package_json, thresholds
+from model import boosting, checkpoints, inference, metrics, model_card, package_json, thresholds
 from model.boosting import Scores
+from model.checkpoints import Checkpoints
 
 VALIDATION = "validation.parquet"
 """In the job's output: score and outcome of every row that the model was measured on."""
@@ -62,7 +64,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parameters = _hyperparameters(arguments)
     rows = read(Path(environ["SM_CHANNEL_TRAIN"]))
     learning, validation = cut(rows, parameters["validation_share"])
-    booster = fit(learning, validation, parameters, int(environ.get("SM_NUM_CPUS", "1")))
+    saved = _checkpoints(environ, rows, parameters)
+    booster = fit(learning, validation, parameters, int(environ.get("SM_NUM_CPUS", "1")), saved)
     scores = boosting.score(booster, validation.features)
     chosen = thresholds.choose(scores, validation.is_fraud, parameters["review_share"], parameters["block_precision"])
     measured = measure(scores, validation.is_fraud, chosen)
@@ -106,10 +109,16 @@ def cut(rows: Rows, validation_share: float) -> tuple[Rows, Rows]:
     return parts
 
 
-def fit(learning: Rows, validation: Rows, parameters: Mapping[str, Any], threads: int) -> xgb.Booster:
+def fit(
+    learning: Rows,
+    validation: Rows,
+    parameters: Mapping[str, Any],
+    threads: int,
+    saved: Checkpoints | None = None,
+) -> xgb.Booster:
     """Boost until the newest rows no longer gain; only the trees up to the best round are kept."""
     watched = (validation.features, validation.is_fraud)
-    return boosting.fit(learning.names, learning.features, learning.is_fraud, parameters, threads, watched)
+    return boosting.fit(learning.names, learning.features, learning.is_fraud, parameters, threads, watched, saved)
 
 
 def measure(scores: Scores, is_fraud: npt.NDArray[np.bool_], chosen: thresholds.Thresholds) -> dict[str, float]:
@@ -137,6 +146,15 @@ def _hyperparameters(arguments: Sequence[str]) -> dict[str, Any]:
             flags = dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}"))
             parser.add_argument(*flags, dest=name, type=type(value), default=value)
     return vars(parser.parse_args(arguments))
+
+
+def _checkpoints(environ: Mapping[str, str], rows: Rows, parameters: Mapping[str, Any]) -> Checkpoints | None:
+    """Where an interrupted training goes on from; None where the platform keeps nothing."""
+    directory = Path(environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"), "checkpoints")
+    if not directory.is_dir():
+        return None
+    columns = (rows.features, rows.is_fraud, rows.occurred_at)
+    return Checkpoints(directory, checkpoints.fingerprint(parameters, rows.names, *columns))
 
 
 def _read_file(path: Path) -> pa.Table:

@@ -49,7 +49,12 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     at: float
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}".strip()
+        return f"{self.kind} {self.name}" if self.name else _UNNAMED[self.kind]
+
+
+_UNNAMED = {
+    Kind.PERSON: "a person", Kind.SCHEDULE: "the schedule", Kind.ALARM: "an alarm", Kind.REMINDER: "a reminder",
+}  # fmt: skip
 
 
 class Outcome(StrEnum):
@@ -120,7 +125,8 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
         """The record of a run that is over, its lock free; the outcome that stands already is kept."""
         if self.is_over:
             return self
-        outcome, sentence = (self.outcome, self.sentence) if self.outcome else (outcome, sentence)
+        if self.outcome is not None:
+            return replace(self, ended_at=at)
         return self.told(at, sentence, outcome=outcome, sentence=sentence[:LONGEST_SENTENCE], ended_at=at)
 
     @property

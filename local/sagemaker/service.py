@@ -14,12 +14,14 @@ from local.gateway import ACCOUNT, Gateway, core, service
 from local.sagemaker.api import ApiError, Document, answer, error_body
 from local.sagemaker.artefacts import Artefacts
 from local.sagemaker.endpoints import Endpoints
+from local.sagemaker.jobs import Surroundings
 from local.sagemaker.models import ContainerSpec, EndpointConfigs, Models
+from local.sagemaker.processing import ProcessingJobs
 from local.sagemaker.registry import Registry
 from local.sagemaker.runtime import Response, Runtime
 from local.sagemaker.serving import Serving
 from local.sagemaker.tags import Tags
-from local.sagemaker.training import Surroundings, TrainingJobs
+from local.sagemaker.training import TrainingJobs
 
 _INVOCATION = ("/endpoints/", "/invocations")
 _JSON = {"Content-Type": "application/x-amz-json-1.1"}
@@ -38,9 +40,9 @@ class SageMaker:
         configs = EndpointConfigs(prefix, models)
         endpoints = Endpoints(prefix, configs, models, self._start, directory / "endpoints")
         self._runtime = Runtime(endpoints, self._measure)
-        surroundings = Surroundings(children, self._artefacts, directory / "training", gateway.location)
-        training = TrainingJobs(prefix, surroundings, self._announce)
-        parts = (models, configs, endpoints, self._registry, training)
+        training = TrainingJobs(prefix, self._surroundings(directory / "training"), self._announce)
+        processing = ProcessingJobs(prefix, self._surroundings(directory / "processing"), self._announce)
+        parts = (models, configs, endpoints, self._registry, training, processing)
         operations = {name: run for part in parts for name, run in part.operations().items()}
         tags = Tags()
         self._operations = {name: tags.kept(name, run) for name, run in operations.items()} | tags.operations()
@@ -72,6 +74,9 @@ class SageMaker:
         except ApiError as error:
             answered = {"Content-Type": "application/json", "x-amzn-errortype": error.code}
             return error.status, answered, error_body(error)
+
+    def _surroundings(self, directory: Path) -> Surroundings:
+        return Surroundings(self._children, self._artefacts, directory, self._gateway.location)
 
     def _start(self, spec: ContainerSpec, base: Path) -> Serving:
         return Serving(spec, base, self._children, self._artefacts, self._gateway.location)

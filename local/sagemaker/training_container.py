@@ -6,30 +6,69 @@ Run as `python -m local.sagemaker.training_container <lifeline> <base directory>
 
 import json
 import os
-import signal
-import subprocess
+import shutil
 import sys
+import tarfile
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from local import lifeline
-from local.children import ROOT
+from local.sagemaker.job_container import ISOLATED, located, python_path, run
 
 _RESERVED = "sagemaker_"
+_OFF = {"0", "f", "false", "n", "no", "off"}
+
+
+class ContainerError(Exception):
+    """The toolkit reports it in its own words; anything else is a "framework error" with its traceback."""
 
 
 def main(arguments: list[str]) -> int:
     lifeline.watch(int(arguments[0]))
     base = Path(arguments[1])
+    failure = _failure(base)
+    (base / "output" / ("failure" if failure else "success")).write_text(failure)
+    return 1 if failure else 0
+
+
+def _failure(base: Path) -> str:
+    """Train; why that failed, or nothing."""
+    try:
+        _train(base)
+    except Exception as error:  # noqa: BLE001 - the toolkit reports whatever goes wrong
+        traceback.print_exception(error)
+        known = isinstance(error, ContainerError)
+        return str(error) if known else f"framework error: \n{traceback.format_exc()}\n{error}"
+    return ""
+
+
+def _train(base: Path) -> None:
     reserved, given = split(json.loads((base / "input/config/hyperparameters.json").read_text()))
     module = _program(reserved).removesuffix(".py")
-    _fetch_code(reserved, base / "code")
+    reserved = located(reserved, base)
+    _fetch_code(str(reserved.get("sagemaker_submit_directory", "")), base / "code")
+    require_installable(os.environ)
     command = [sys.executable, "-m", module, *user_arguments(given)]
-    status = _run(command, base, environment(base, module, reserved, given))
-    outcome = base / "output" / ("failure" if status else "success")
-    outcome.write_text(f'ExecuteUserScriptError:\nCommand "{" ".join(command)}"' if status else "")
-    return 1 if status else 0
+    variables = environment(base, module, reserved, given)
+    variables["PYTHONPATH"] = python_path(str(base / "code"), variables.get("PYTHONPATH", ""))
+    if run(command, base / "code", variables) != 0:
+        raise ContainerError(f'ExecuteUserScriptError:\nCommand "{" ".join(command)}"')
+
+
+def require_installable(variables: Mapping[str, str]) -> None:
+    """The toolkit installs the script with pip, which by itself builds with what it downloads.
+
+    So an isolated job needs PIP_NO_BUILD_ISOLATION, whose sense is inverted: 0 or false turns the isolation of builds
+    off. https://github.com/pypa/pip/issues/5735
+
+    Raises: ContainerError if pip would have to download.
+    """
+    if variables.get(ISOLATED) and variables.get("PIP_NO_BUILD_ISOLATION", "").lower() not in _OFF:
+        print("pip cannot download setuptools in an isolated job: set PIP_NO_BUILD_ISOLATION=0", file=sys.stderr)
+        raise ContainerError(f'InstallModuleError:\nCommand "{sys.executable} -m pip install . "')
 
 
 def split(hyperparameters: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -65,22 +104,25 @@ def _text(value: Any) -> str:
 def _program(reserved: dict[str, Any]) -> str:
     program = os.environ.get("SAGEMAKER_PROGRAM") or reserved.get("sagemaker_program")
     if not program:
-        raise SystemExit("The laptop has no built-in algorithm: set sagemaker_program.")
+        raise ContainerError("The laptop has no built-in algorithm: set sagemaker_program.")
     return str(program)
 
 
-def _fetch_code(reserved: dict[str, Any], code: Path) -> None:
-    """Untar sagemaker_submit_directory into code, if that is empty."""
-    import boto3
-
-    from local.sagemaker.artefacts import Artefacts
-
-    source = str(reserved.get("sagemaker_submit_directory", ""))
+def _fetch_code(source: str, code: Path) -> None:
+    """Bring the submit directory, an archive in S3 or on the disk or a directory, into code, if that is empty."""
     if any(code.iterdir()) or not source:
         return
-    if urlsplit(source).scheme != "s3":
-        raise SystemExit(f"The laptop fetches code from S3 only, not from {source}.")
-    Artefacts(boto3.client("s3")).extract(source, code)
+    if urlsplit(source).scheme == "s3":
+        import boto3
+
+        from local.sagemaker.artefacts import Artefacts
+
+        Artefacts(boto3.client("s3")).extract(source, code)
+    elif Path(source).is_dir():
+        shutil.copytree(source, code, dirs_exist_ok=True)
+    else:
+        with tarfile.open(source, "r:gz") as archive:
+            archive.extractall(code, filter="data")
 
 
 def environment(base: Path, module: str, reserved: dict[str, Any], given: dict[str, Any]) -> dict[str, str]:
@@ -120,15 +162,6 @@ def _variable(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _run(command: list[str], base: Path, variables: dict[str, str]) -> int:
-    """Run the script in the code directory; a signal to stop goes to it, and what it writes meanwhile counts."""
-    ours = {str(ROOT), str(ROOT / "functions")}
-    packages = [entry for entry in sys.path if entry.endswith("site-packages") and entry not in ours]
-    variables["PYTHONPATH"] = os.pathsep.join([str(base / "code"), *packages])
-    signal.signal(signal.SIGTERM, lambda number, frame: None)  # the whole group gets it; the script decides
-    return subprocess.Popen(command, cwd=base / "code", env=variables).wait()
 
 
 if __name__ == "__main__":

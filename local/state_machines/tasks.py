@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from local.gateway import service
+from local.state_machines.jobs import KINDS, Jobs
 from local.state_machines.runs import current
 from local.state_machines.tokens import Tokens
 
@@ -24,9 +25,10 @@ Step = tuple[Any, str | None]
 class Tasks:
     """Puts itself where the stand-in's engine performs tasks."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, jobs: Jobs) -> None:
         self._engine = service("stepfunctions")
         self._tokens = tokens
+        self._jobs = jobs
         # Jitter needs no secrecy.
         self._random = random.Random()
 
@@ -102,11 +104,13 @@ class Tasks:
         return engine._apply_output_path(state, engine._apply_result_path(state, given, selected), context)
 
     def _performed(self, state: State, given: Any, context: dict[str, Any], parameters: Any, answer: Any) -> Any:
-        """The result of the call or, of one with a token, the answer that comes for it."""
+        """The result of the call or, of one with a token, the answer that comes for it; of a job, its end."""
         seconds = self._time_limit(state, given, context)
         deadline = time.monotonic() + seconds if seconds is not None else None
         resource, run = state["Resource"].removesuffix(_TOKEN), current()
         try:
+            if resource in KINDS:
+                return self._jobs.perform(KINDS[resource], parameters, seconds, _submitted(resource))
             result = run.call(lambda: self._engine._invoke_resource(resource, parameters), seconds)
             return result if answer is None else run.wait(answer, deadline and max(0.0, deadline - time.monotonic()))
         except TimeoutError as error:
@@ -157,6 +161,16 @@ def _details(kind: str, resource: str, **more: str) -> dict[str, Any]:
     family = resource.removeprefix("arn:aws:states:::").partition(":")[0]
     described = {"resourceType": family, "resource": resource.rpartition(":")[2], **more}
     return {f"task{kind}EventDetails": described}
+
+
+def _submitted(resource: str) -> Callable[[str], None]:
+    """What notes in the history that a job was started."""
+
+    def note(answer: str) -> None:
+        details = _details("Submitted", resource, output=answer)
+        service("stepfunctions")._add_event(current().execution, "TaskSubmitted", details)
+
+    return note
 
 
 def _matches(names: Sequence[str], error: str) -> bool:

@@ -2,7 +2,9 @@
 --
 -- Decisions and verdicts are archived at least once. Of copies the first stands; of verdicts the latest, of two at one
 -- instant a chargeback, then a fraud, as everywhere. Features are those that were served: what is learned from is what
--- was seen. Times are text of one form, which sorts as time does. Athena and DuckDB run this as it stands.
+-- was seen. A verdict may be given again or withdrawn: first_fraud_at is when fraud was first said, for since then
+-- features may have known of it. Times are text of one form, which sorts as time does. Athena and DuckDB run this as it
+-- stands.
 WITH decided AS (
     SELECT
         *,
@@ -18,12 +20,14 @@ verdicts AS (
         transaction_id,
         is_fraud,
         known_at,
+        MIN(CASE WHEN is_fraud THEN known_at END) OVER (PARTITION BY transaction_id) AS first_fraud_at,
         ROW_NUMBER() OVER (
             PARTITION BY transaction_id
             ORDER BY
                 labelled_at DESC,
                 CASE WHEN source = 'chargeback' THEN 0 ELSE 1 END,
-                CASE WHEN is_fraud THEN 0 ELSE 1 END
+                CASE WHEN is_fraud THEN 0 ELSE 1 END,
+                known_at
         ) AS place
     FROM labels
     WHERE dt BETWEEN '$first_day' AND '$last_day'
@@ -49,7 +53,8 @@ SELECT
     decided.contract,
     decided.features,
     verdicts.is_fraud,
-    verdicts.known_at
+    verdicts.known_at,
+    verdicts.first_fraud_at
 FROM decided
 LEFT JOIN verdicts
     ON verdicts.transaction_id = decided.transaction_id

@@ -27,9 +27,8 @@ BEGUN = Retraining(
     as_of=1000.0,
     plan=Plan(),
 ).told(1000.0, "person ada asks for a new model.")
-OVER = replace(BEGUN, outcome=Outcome.PROMOTE, sentence="It is better.", model_package=PACKAGE).ended(
-    2000.0, Outcome.FAILED, "unheard"
-)
+JUDGED = {"outcome": Outcome.PROMOTE, "sentence": "It is better.", "model_package": PACKAGE}
+OVER = BEGUN.told(1900.0, "It is better.", **JUDGED).ended(2000.0, Outcome.FAILED, "unheard")
 pytestmark = pytest.mark.usefixtures("waits")
 
 

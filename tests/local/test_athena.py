@@ -61,10 +61,7 @@ def test_a_json_table_has_the_columns_it_declares(lake: Lake, serde: str) -> Non
     lake.table(COLUMNS, serde=serde)
     lake.put("a.gz", {"id": "a", "score": 1, "count": 2, "features": {"x": 1, "y": None}, "reasons": ["r"], "more": {}})
     lake.put("b", {"id": "b", "degraded": True, "features": {"another": 0.5}})
-    query = (
-        "SELECT id, score, count, degraded, element_at(features, 'x'), cardinality(features), reasons[1] "
-        "FROM rows ORDER BY id"
-    )
+    query = "SELECT id, score, count, degraded, features['x'], cardinality(features), reasons[1] FROM rows ORDER BY id"
     assert lake.rows(query) == [["a", "1.0", "2", None, "1.0", "2", "r"], ["b", None, None, "true", None, "1", None]]
 
 
@@ -100,7 +97,7 @@ def test_a_serde_parameter_that_is_not_known_is_refused(lake: Lake) -> None:
 
 def test_an_empty_table_has_its_columns_maps_among_them(lake: Lake) -> None:
     lake.table(COLUMNS, ("dt",))
-    assert lake.rows("SELECT id, element_at(features, 'x'), reasons[1] FROM rows WHERE dt > '2026'") == []
+    assert lake.rows("SELECT id, features['x'], reasons[1] FROM rows WHERE dt > '2026'") == []
 
 
 def test_partitions_come_from_the_path_and_what_lies_outside_is_not_read(lake: Lake) -> None:

@@ -223,13 +223,14 @@ def test_a_container_that_does_not_heed_the_interruption_is_killed(shop: Worksho
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "Stopped")
 
 
-def test_a_job_that_is_stopped_while_it_is_interrupted_does_not_start_again(shop: Workshop, jobs: TrainingJobs) -> None:
+def test_a_job_that_is_stopped_while_it_is_interrupted_does_not_start_again(shop: Workshop) -> None:
     jobs = employed(shop, 0.5)
     train(shop, STUBBORN, **SPOT)
     ready(shop)
     jobs.interrupt("job")
     shop.call("StopTrainingJob", TrainingJobName="job")
-    assert ended(shop)["TrainingJobStatus"] == "Stopped"
+    job = ended(shop)
+    assert job["TrainingJobStatus"] == "Stopped" and "Interrupted" not in secondary(job)
     assert log(shop).count("ready") == 1
 
 

@@ -63,13 +63,13 @@ class Market:
             at=at,
             arrived_at=at,
             features=matrix,
-            readable=~none,
+            readable=~np.isnan(matrix[:, 0]),
             blocked=none,
             judged=self.judged[rows],
             is_fraud=self.history.is_fraud[rows],
             known_at=known[rows],
             first_fraud_at=self.history.known_at[rows],
-        )
+        ).ordered()
 
     def table(self, matrix: Matrix) -> pa.Table:
         """What the query of the archive gives."""

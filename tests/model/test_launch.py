@@ -9,8 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,24 +17,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import fraud
 from fraud import dataset_checks, evaluation, job_source
 from fraud.retraining import Files
 from fraud.retraining_plan import Plan
 from fraud.services import retraining_run
-from fraud.services.retraining_run import SUBMIT_DIRECTORY
-from local.children import Children, Location
 from local.sagemaker import job_container
 from model import dataset, package, train
 from model.simulator import SimulationConfig, simulate
 from tests.fakes.retraining import EXECUTION, retraining
+from tests.model.job_containers import CORE, NOWHERE, ROOT, Training, process
 
-CORE = Path(fraud.__file__).parent
-ROOT = CORE.parent.parent
-DEFINITION = json.loads((ROOT / "state_machines/retraining.asl.json").read_text())
 SCRIPTS = [name.removesuffix(".py") for name in job_source.SCRIPTS]
 LACKING = ("aws_lambda_powertools", "boto3", "botocore", "hypothesis", "msgspec", "rich", "typer")
-NOWHERE = Location("http://127.0.0.1:9", "eu-west-1", "123456789012")
 IMAGE = f"""
 import sys
 
@@ -47,6 +40,7 @@ class Lacking:
 sys.meta_path.insert(0, Lacking())
 """
 INTERRUPTED = b"""
+import os
 import signal
 
 write = Checkpoints.write
@@ -54,7 +48,9 @@ write = Checkpoints.write
 def taken_away(self, progress):
     write(self, progress)
     if progress.rounds == 50:
+        print("taken away", flush=True)
         os.kill(os.getpid(), signal.SIGTERM)
+        print("still here", flush=True)
 
 Checkpoints.write = taken_away
 """
@@ -135,38 +131,6 @@ def test_every_module_that_a_script_reaches_can_be_imported_in_the_container(cod
     assert imports.returncode == 0, imports.stderr
 
 
-def contain(module: str, arguments: Sequence[str], base: Path, **given: str) -> tuple[int, str]:
-    """Exit status and log of an isolated job's container on this machine."""
-    environment = job_container.environment(NOWHERE, base, given, isolated=True)
-    with closing(Children()) as children, (base / "log").open("w+b") as log:
-        status = children.start(f"local.sagemaker.{module}", [str(base), *arguments], environment, log).wait(60)
-        log.seek(0)
-        return status, log.read().decode()
-
-
-class Training:
-    """A training job's container, to be started again and again."""
-
-    def __init__(self, base: Path, source: bytes, table: pa.Table) -> None:
-        self.base = base
-        for directory in ("input/config", "input/data/train", "input/data/code", "code", "model", "output/data"):
-            (base / directory).mkdir(parents=True)
-        pq.write_table(table, base / "input/data/train/part-0.parquet")
-        (base / "input/data/code" / job_source.NAME).write_bytes(source)
-        self._configure("resourceconfig", {"current_host": "algo-1", "hosts": ["algo-1"]})
-        self._configure("inputdataconfig", {"train": {}, "code": {}})
-
-    def run(self, hyperparameters: Mapping[str, str]) -> tuple[int, str]:
-        """Exit status and log."""
-        own = {"sagemaker_program": "train.py", "sagemaker_submit_directory": SUBMIT_DIRECTORY}
-        self._configure("hyperparameters", {**hyperparameters, **own})
-        given = {"SAGEMAKER_BASE_DIR": str(self.base), "PIP_NO_BUILD_ISOLATION": "0"}
-        return contain("training_container", (), self.base, **given)
-
-    def _configure(self, name: str, content: Mapping[str, object]) -> None:
-        (self.base / "input/config" / f"{name}.json").write_text(json.dumps(content))
-
-
 def test_train_launched_by_the_container_takes_hyperparameters_that_are_all_text(
     tmp_path: Path, source: bytes, table: pa.Table
 ) -> None:
@@ -209,7 +173,9 @@ def test_spot_interruption_of_a_training_ends_it_at_once_and_the_restarted_one_r
     first = Training(tmp_path / "first", interrupted(source), table)
     (first.base / "checkpoints").mkdir()
     hyperparameters = {"num_boost_round": "90", "eta": "0.1"}
-    assert first.run(hyperparameters)[0] == 1
+    status, log = first.run(hyperparameters)
+    assert status == 1
+    assert "taken away" in log and "still here" not in log
     assert not list((first.base / "model").iterdir())
 
     second = Training(tmp_path / "second", source, table)
@@ -234,32 +200,11 @@ def test_training_restarted_with_other_data_begins_anew(tmp_path: Path, source: 
     (job.base / "checkpoints").mkdir()
     assert job.run({"num_boost_round": "30"})[0] == 0
 
-    pq.write_table(table.slice(1), job.base / "input/data/train/part-0.parquet")
+    job.give(table.slice(1))
 
     status, log = job.run({"num_boost_round": "30"})
     assert status == 0, log
     assert "resumed" not in log
-
-
-def process(base: Path, state: str, arguments: Sequence[str], inputs: Mapping[str, Mapping[str, bytes]]) -> str:
-    """Run a processing job of the machine as its state has it; returns the log.
-
-    Args:
-        base: stands for /opt/ml.
-        state: name of the state.
-        arguments: of the container.
-        inputs: name → files by their names.
-    """
-    given = DEFINITION["States"][state]["Parameters"]
-    for each in given["ProcessingInputs"]:
-        directory = Path(job_container.located(each["S3Input"]["LocalPath"], base))
-        directory.mkdir(parents=True)
-        for name, content in inputs[each["InputName"]].items():
-            (directory / name).write_bytes(content)
-    command = job_container.located([*given["AppSpecification"]["ContainerEntrypoint"], *arguments], base)
-    status, log = contain("processing_container", command, base)
-    assert status == 0, log
-    return log
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -272,9 +217,11 @@ def test_jobs_launched_as_the_machine_has_it_hand_on_what_the_next_one_reads(tmp
     run = retraining_run.run(retraining(source="simulator", plan=plan), where, source_uri="s3://archive/source.tar.gz")
     code = {job_source.NAME: source}
 
-    process(tmp_path / "examine", "Examine the data", run["examine_arguments"], {"source": code, "data": code})
+    inputs = {"source": code, "data": code}
+    status, log = process(tmp_path / "examine", "Examine the data", run["examine_arguments"], inputs)
+    assert status == 0, log
     examined = tmp_path / "examine/processing/output"
-    assert dataset_checks.parse((examined / "checks.json").read_text())
+    assert dataset_checks.parse((examined / "checks.json").read_bytes())
 
     training = Training(tmp_path / "train", source, pq.read_table(examined / "learn"))
     own = ("sagemaker_program", "sagemaker_submit_directory")
@@ -285,7 +232,8 @@ def test_jobs_launched_as_the_machine_has_it_hand_on_what_the_next_one_reads(tmp
     artefact = {"model.tar.gz": (tmp_path / "model.tar.gz").read_bytes()}
     rows = files(examined / "evaluate")
     inputs = {"source": code, "rows": rows, "candidate": artefact, "champion": artefact}
-    process(tmp_path / "evaluate", "Evaluate the candidate", run["evaluate_arguments"], inputs)
+    status, log = process(tmp_path / "evaluate", "Evaluate the candidate", run["evaluate_arguments"], inputs)
+    assert status == 0, log
     evaluated = tmp_path / "evaluate/processing/output"
-    assert evaluation.parse((evaluated / "evaluation.json").read_text())
+    assert evaluation.parse((evaluated / "evaluation.json").read_bytes())
     assert {"report.html", "model_card.md"} <= set(files(evaluated))

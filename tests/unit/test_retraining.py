@@ -78,7 +78,8 @@ def test_kind_only_people_and_the_schedule_are_followed_at_once() -> None:
     [
         (Kind.PERSON, "ada", "person ada"),
         (Kind.ALARM, "stack-drift", "alarm stack-drift"),
-        (Kind.SCHEDULE, "", "schedule"),
+        (Kind.SCHEDULE, "", "the schedule"),
+        (Kind.PERSON, "", "a person"),
     ],
 )
 def test_trigger_in_words(kind: Kind, name: str, words: str) -> None:

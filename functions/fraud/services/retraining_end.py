@@ -14,7 +14,8 @@ from fraud.services.retraining_records import RetrainingRecords
 
 CALLED_FOR = (Outcome.UNFIT, Outcome.FAILED)
 """Outcomes that somebody has to look at."""
-WORDS = {Outcome.SHADOW_ONLY: "pending", Outcome.REJECT: "rejected"}
+WORDS = {Outcome.SHADOW_ONLY: "pending", Outcome.REJECT: "rejected", Outcome.ABANDONED: "superseded"}
+"""What the machine calls an outcome, where it does not do so by its name: whose lock was taken ends without a word."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,15 @@ class RetrainingEnd:
     def fail(self, task: Task) -> Answer:
         """Close the record of a run that failed: `failed`, and why. What was judged before stands.
 
+        A run that never had the lock, or lost it, leaves nothing behind.
+
         Raises:
-            RetrainingSuperseded: the record is another's by now, or there is none.
             RetrainingMoved, StoreUnavailable: ask again.
         """
         said = retraining_task.explained(task.error)
         try:
             record = self.records.mine(task.execution)
         except RetrainingSuperseded:
-            # A run that fails before it has the lock leaves nothing behind.
             return Answer(next="failed", sentence=said)
         self._ended(record, Outcome.FAILED, said)
         return Answer(next="failed", sentence=said)

@@ -79,13 +79,13 @@ class RetrainingJudgement:
         """Judge the candidate and, unless it is rejected, register it: `judged`.
 
         Raises:
-            InvalidEvidence: the evaluation left nothing that can be read, or is about another model.
+            InvalidEvidence: the evaluation left nothing that can be read, or is not about this run's models.
             RetrainingSuperseded: the run is over, or another's.
             RetrainingMoved, DeploymentInterrupted, StoreUnavailable: ask again; what was registered is found again.
         """
         record, files = self.records.owned(task.execution), self._files(task)
         text = self.files.read(f"{files.evaluated}{evaluation.DOCUMENT}", evaluation.LARGEST_DOCUMENT)
-        found = evaluation.parse(text)
+        found = _of(record, evaluation.parse(text))
         judgement = self._in_force(record, evaluation.judge(found, record.plan))
         package = ""
         if judgement.verdict is not Verdict.REJECT:
@@ -158,3 +158,14 @@ class RetrainingJudgement:
 
     def _files(self, task: Task) -> Files:
         return Files(self.bucket, self.job_prefix, task.execution, task.execution_name)
+
+
+def _of(record: Retraining, found: Evaluation) -> Evaluation:
+    """The evaluation, if it is the run's: without its champion, or its source, anything would be promoted."""
+    champion = found.champion.model_package if found.champion else ""
+    if champion != record.champion:
+        against, instead = record.champion or "no model", champion or "none"
+        raise InvalidEvidence(f"the candidate was to be measured against {against}, and was against {instead}")
+    if found.source != record.source:
+        raise InvalidEvidence(f"the rows were to come from the {record.source}, and came from the {found.source}")
+    return found

@@ -81,9 +81,11 @@ class RetrainingStart:
         return self._begun(record, task)
 
     def _coalesced(self, record: Retraining, trigger: Trigger) -> Answer:
-        """One run answers all who ask while it is under way."""
-        if trigger.kind is not Kind.REMINDER:
-            self.records.tell(record, f"{trigger} asks as well: this run answers it.")
+        """One run answers all who ask while it is under way; each is noted once, however often an alarm goes off."""
+        said = f"{trigger} asks as well: this run answers it."
+        noted = any(each.sentence == said for each in record.events)
+        if trigger.kind is not Kind.REMINDER and not noted:
+            self.records.tell(record, said)
         return Answer(next="under_way", sentence=f"{record.run_id} is under way since {_moment(record.started_at)}.")
 
     def _taken_over(self, record: Retraining) -> Retraining:
