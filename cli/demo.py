@@ -56,8 +56,9 @@ RETRAINING_EPILOG = """[bold]Examples[/bold]
   fraud demo retraining --json | jq .gains.average_precision
 
 It starts a stack, puts a first model in service, and streams two weeks of payments in which amounts fall and a kind
-of fraud appears that the model never saw. Verdicts come back, the retraining is started with {} as from the console, and what it
-learned is rolled out while payments flow. It fails if the new model does not take over, or anything is lost."""
+of fraud appears that the model never saw. Verdicts come back, the retraining is started with {} as from the console,
+and what it learned is rolled out while payments flow. It fails if the new model does not take over, or anything is
+lost."""
 
 Transactions = Annotated[int, typer.Option(min=2000, help="How many transactions to stream.")]
 Template = Annotated[Path, typer.Option(help="The SAM template to deploy.")]

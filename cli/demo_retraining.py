@@ -34,11 +34,16 @@ if TYPE_CHECKING:
 
 HISTORY_DAYS, STREAMED_DAYS, LIVE_DAYS = 28, 14, 6
 """Learned from before anything is served, streamed in the changed world, and left for the traffic of the rollout."""
-CARDS = 1_500
-AMOUNTS_FALL_TO = 0.3
+CARDS = 2_000
+AMOUNTS_FALL_TO = 0.2
 """What was unusual is no more, and the other way round."""
 LABELS_KNOWN_AFTER = timedelta(days=8)
-ROLLOUT_PLAN: Mapping[str, Any] = {**demo_rollout.PLAN, "steps_bps": [5_000]}
+ROLLOUT_PLAN: Mapping[str, Any] = {
+    **demo_rollout.PLAN,
+    "steps_bps": [5_000],
+    "gates": {**demo_rollout.PLAN["gates"], "block_rate_increase": 0.05, "review_rate_increase": 0.08},
+}
+"""Two models that learned from different worlds block and review differently; a few thousand transactions must tell."""
 ARCHIVED_WITHIN = 7.0
 """Seconds until the archive's last buffer is written here; a minute on AWS."""
 LOOK_EVERY = 0.5
@@ -104,7 +109,7 @@ def draw(seed: int) -> "tuple[Simulation, Simulation, Simulation]":
         weeks = Simulation(weeks.transactions, rest.labels)
     console.say(
         f"[bold]Simulated[/] {len(past.transactions):,} transactions to learn from, and two weeks of "
-        f"{len(weeks.transactions):,} in which amounts fall to a third and a new kind of fraud appears, seed {seed}"
+        f"{len(weeks.transactions):,} in which amounts fall to a fifth and a new kind of fraud appears, seed {seed}"
     )
     return past, weeks, live
 

@@ -65,9 +65,15 @@ class Version:
         """`evaluation.json`; empty for a version that no retraining made."""
         return self._json("evaluation_uri")
 
+    @property
+    def _places(self) -> dict[str, str]:
+        """Where documents lie that are kept beside it; the registry has a field of its own for measurements."""
+        quality = self.described.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics")
+        return self.lineage | ({"evaluation_uri": quality["S3Uri"]} if quality else {})
+
     def text(self, kind: str) -> str:
         """A document that was recorded under a name such as `report_uri`. Raises: NotFound."""
-        uri = self.lineage.get(kind)
+        uri = self._places.get(kind)
         if uri is None:
             raise NotFound(f"Version {self.number} records no {kind}: no retraining made it.")
         return self._read(uri).decode()
@@ -77,7 +83,7 @@ class Version:
         return self._read(str(self.described["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]))
 
     def _json(self, kind: str) -> dict[str, Any]:
-        uri = self.lineage.get(kind)
+        uri = self._places.get(kind)
         if uri is None:
             return {}
         try:

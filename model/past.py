@@ -25,7 +25,9 @@ _NEEDED = ("transaction_id", "occurred_at", "card_token", "terminal_id", "amount
 _ORDER = [("occurred_at", "ascending"), ("transaction_id", "ascending")]
 _TIME = pa.timestamp("us", tz="UTC")
 _AS_TEXT = {name: pa.string() for name, kind in EVENT.items() if kind == pa.string()}
-_CSV = pa.csv.ConvertOptions(column_types={**_AS_TEXT, "occurred_at": pa.string(), "labelled_at": pa.string()})
+_TEXT_COLUMNS = {**_AS_TEXT, "occurred_at": pa.string(), "labelled_at": pa.string()}
+# Only what is empty is null: NA is a country.
+_CSV = pa.csv.ConvertOptions(column_types=_TEXT_COLUMNS, strings_can_be_null=True, null_values=[""])
 
 
 def read(folder: Path, as_of: int, label_delay: int) -> Examples:

@@ -33,10 +33,13 @@ def register(target: Target, number: int, kept: dict[str, Any], approval: str = 
         name: put(target, f"models/{number}/{name}", text if isinstance(text, str) else json.dumps(text))
         for name, text in kept.items()
     }
+    quality = {"ContentType": "application/json", "S3Uri": lineage.pop("evaluation_uri", "")}
+    metrics = {"ModelMetrics": {"ModelQuality": {"Statistics": quality}}} if quality["S3Uri"] else {}
     answer = sagemaker.create_model_package(
         ModelPackageGroupName="fraud-models",
         ModelApprovalStatus=approval,
         CustomerMetadataProperties={**lineage, "verdict": "shadow_only"},
+        **metrics,
     )
     return str(answer["ModelPackageArn"])
 

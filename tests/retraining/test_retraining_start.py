@@ -45,7 +45,7 @@ def test_lock_empty_input_begins_a_run_of_the_stacks_plan(empty: Any) -> None:
     assert (record.run_id, record.owner, record.champion) == ("first", execution("first"), FIRST)
     assert (record.started_at, record.as_of, record.ended_at) == (NOW, NOW, 0)
     assert (record.trigger.kind, record.plan.training_days, record.plan.gap_days) == (Kind.PERSON, 30, 7)
-    assert answer.sentence == f"person asks for a new model. It is measured against {FIRST}."
+    assert answer.sentence == f"a person asks for a new model. It is measured against {FIRST}."
 
 
 def test_lock_plan_that_is_asked_for_goes_over_the_stacks() -> None:
@@ -59,7 +59,7 @@ def test_lock_plan_that_is_asked_for_goes_over_the_stacks() -> None:
 
 def test_lock_without_a_champion_says_so() -> None:
     world = begun(champion=False)
-    assert (world.record.champion, world.events) == ("", ["person asks for a new model. No model serves yet."])
+    assert (world.record.champion, world.events) == ("", ["a person asks for a new model. No model serves yet."])
 
 
 @pytest.mark.parametrize(
