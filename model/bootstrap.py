@@ -27,7 +27,7 @@ Measure = Callable[[Floats], Mapping[str, float]]
 
 
 class Interval(NamedTuple):
-    """What was measured, most often one model less another, and where it may lie: 95 of 100 such intervals are right."""
+    """One model less another as measured, and where that may lie: of such intervals 95 in 100 are right."""
 
     difference: float
     low: float

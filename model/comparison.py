@@ -69,7 +69,8 @@ def compare(
 
     Args:
         outcomes: of the rows.
-        first, second: scores of the rows by each model.
+        first: scores of the rows by one model.
+        second: by the other.
         review_share: what people can review, the same for both.
         parts: of the rows.
         draws: how often cards are drawn again.

@@ -93,9 +93,10 @@ def _hold(options: argparse.Namespace) -> Contest:
     print(
         f"{len(outcomes):,} transactions, {int(outcomes.is_fraud.sum()):,} frauds, {outcomes.cards:,} cards", flush=True
     )
-    compared = champion and comparison.compare(
-        outcomes, champion.scores, candidate.scores, package.review_share, parts, options.draws, _progress
-    )
+    compared = None
+    if champion:
+        pair, share = (champion.scores, candidate.scores), package.review_share
+        compared = comparison.compare(outcomes, *pair, share, parts, options.draws, _progress)
     return Contest(options.source, rows, outcomes, parts, options.fairness, candidate, champion, compared)
 
 

@@ -26,27 +26,27 @@ _AT_THRESHOLDS = {
 _HIGHLIGHTS = ("average_precision", "recall_at_fpr_005", "cost", "ece")
 _FINDINGS = {True: "better", False: "worse", None: "cannot be told"}
 _METRICS_NOTE = (
-    "Differences are the candidate's value less the champion's; intervals hold 95 %, from cards drawn again {draws:,} times, "
-    "both models on the same cards. Lower is better for fraud value lost, which is what passes when people review the "
-    "{share:.1%} of transactions with the highest scores, and for the calibration error."
+    "Differences are the candidate's value less the champion's; their intervals hold 95 %, from cards drawn again "
+    "{draws:,} times, both models on the same cards. Lower is better for the calibration error and for fraud value lost, "
+    "which is what passes when people review the {share:.1%} of transactions with the highest scores."
 )
 _THRESHOLDS_NOTE = "Each model at the thresholds of its own package; shares are of transactions, or of frauds."
 _SEGMENTS_NOTE = (
-    "Average precision on parts of the rows, with intervals from the same draws. It depends on how much fraud a part has: "
-    "compare models within a part, not parts. Bands of amounts are in major units of each transaction's own currency; a "
-    "card is new for a week after it was first seen. A dash stands where nothing can be estimated; parts with few frauds "
-    "decide nothing."
+    "Average precision on parts of the rows, with intervals from the same draws. It depends on how much fraud a part "
+    "has: compare models within a part, not parts. Bands of amounts are in major units of each transaction's own "
+    "currency; a card is new for a week after it was first seen. A dash stands where nothing can be estimated; parts "
+    "with few frauds decide nothing."
 )
 _FAIRNESS_NOTE = (
-    "Share of genuine transactions that the candidate would review or block at its thresholds, and how many times that of "
-    "all. Differences have causes, such as more fraud in a group, and those must be looked at before and during use; in "
-    "small groups they may be chance. These are fields of the transaction, not protected attributes of persons, unless a "
-    "field was declared because it stands for one."
+    "Share of genuine transactions that the candidate would review or block at its thresholds, and how many times that "
+    "of all. Differences have causes, such as more fraud in a group, and those must be looked at before and during "
+    "use; in small groups they may be chance. These are fields of the transaction, not protected attributes of "
+    "persons, unless a field was declared because it stands for one."
 )
 _QUANTILES_NOTE = (
-    "Scores of two models are not the same scale. Which score of the candidate is reached by as many transactions as the "
-    "champion's threshold says what becomes of a policy that was written for the champion's scores, and what keeps its "
-    "workload; a dash stands where no score is reached by so few."
+    "Scores of two models are not on one scale. Which score of the candidate is reached by as many transactions as "
+    "reach the champion's threshold says what becomes of a policy that was written for the champion's scores, and what "
+    "keeps its workload; a dash stands where no score is reached by so few."
 )
 
 

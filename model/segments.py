@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -105,7 +106,7 @@ def _by_band(amounts: Integers) -> list[Part]:
 
 
 def _band_names() -> list[str]:
-    between = [f"{low} to {high}" for low, high in zip(BANDS, BANDS[1:], strict=False)]
+    between = [f"{low} to {high}" for low, high in pairwise(BANDS)]
     return [f"under {BANDS[0]}", *between, f"{BANDS[-1]} or more"]
 
 

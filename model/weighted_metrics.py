@@ -57,7 +57,7 @@ class Sorted:
         ends = np.append(np.flatnonzero(np.diff(descending)) + 1, len(order))
         found = np.searchsorted(self._frauds, ends)
         with_frauds = np.diff(found, prepend=0) > 0
-        kept = with_frauds | np.append(with_frauds[1:], True)  # noqa: FBT003
+        kept = with_frauds | np.append(with_frauds[1:], True)
         self._ends, self._found = ends[kept], found[kept]
         self._levels = descending[self._ends - 1]
 

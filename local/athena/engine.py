@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 from local.gateway import service
@@ -23,15 +25,21 @@ async def compute(work: Callable[[Any], _Result], stopped: Callable[[], bool]) -
     Raises: what work raises, DuckDB's errors among it.
     """
     connections: list[Any] = []
-    computing = asyncio.ensure_future(asyncio.to_thread(_with_connection, work, connections))
+    run = partial(copy_context().run, _with_connection, work, connections)
+    computing = asyncio.get_running_loop().run_in_executor(None, run)
     try:
-        while not (await asyncio.wait({computing}, timeout=_LOOK_SECONDS))[0]:
+        while not computing.done():
+            await asyncio.wait({computing}, timeout=_LOOK_SECONDS)
             if stopped():
                 _interrupt(connections)
-    except asyncio.CancelledError:
-        _interrupt(connections)
-        raise
-    return computing.result()
+        return computing.result()
+    finally:
+        # Again and again: a query that has not begun yet does not notice.
+        while not computing.done():
+            _interrupt(connections)
+            await asyncio.wait({computing}, timeout=_LOOK_SECONDS)
+        # Known, whether anybody asks for it or not.
+        computing.exception()
 
 
 def _with_connection(work: Callable[[Any], _Result], connections: list[Any]) -> _Result:

@@ -63,7 +63,7 @@ def finding(**findings: Any) -> Change:
 
 def meeting(**troubles: list[JobFailed]) -> Change:
     """Starts of jobs meet trouble."""
-    return lambda shop: shop.troubles.update(troubles)
+    return lambda shop: shop.troubles.update({job: list(each) for job, each in troubles.items()})
 
 
 def rival_begins(shop: Workshop) -> None:
@@ -264,7 +264,7 @@ def test_an_execution_that_is_redriven_after_a_newer_run_changes_nothing(name: s
             assert ran.status == "FAILED"
 
 
-@pytest.mark.parametrize(("name", "state", "moment"), REDRIVEN)
+@pytest.mark.parametrize(("name", "state", "moment"), [each for each in REDRIVEN if STATES[each[1]]["Type"] == "Task"])
 def test_an_execution_that_is_redriven_before_anybody_else_goes_on_where_it_was(
     name: str, state: str, moment: str
 ) -> None:
