@@ -28,11 +28,8 @@ async def compute(work: Callable[[Any], _Result], stopped: Callable[[], bool]) -
     run = partial(copy_context().run, _with_connection, work, connections)
     computing = asyncio.get_running_loop().run_in_executor(None, run)
     try:
-        while not computing.done():
+        while not (computing.done() or stopped()):
             await asyncio.wait({computing}, timeout=_LOOK_SECONDS)
-            if stopped():
-                _interrupt(connections)
-        return computing.result()
     finally:
         # Again and again: a query that has not begun yet does not notice.
         while not computing.done():
@@ -40,6 +37,7 @@ async def compute(work: Callable[[Any], _Result], stopped: Callable[[], bool]) -
             await asyncio.wait({computing}, timeout=_LOOK_SECONDS)
         # Known, whether anybody asks for it or not.
         computing.exception()
+    return computing.result()
 
 
 def _with_connection(work: Callable[[Any], _Result], connections: list[Any]) -> _Result:
@@ -54,8 +52,11 @@ def _with_connection(work: Callable[[Any], _Result], connections: list[Any]) -> 
 
 
 def _interrupt(connections: list[Any]) -> None:
+    import duckdb
+
     for connection in connections:
-        connection.interrupt()
+        with contextlib.suppress(duckdb.ConnectionException):  # closed meanwhile
+            connection.interrupt()
 
 
 def select(connection: Any, query: str) -> Results:

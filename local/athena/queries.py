@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlparse
@@ -18,6 +19,8 @@ from local.objects import put_object
 _Document = dict[str, Any]
 _Handler = Callable[[_Document], Any]
 _Result = TypeVar("_Result")
+_directories: ContextVar[list[str]] = ContextVar("directories")
+"""Where the tables of a query lie on this machine; the stand-in forgets them when it fails."""
 
 
 class Queries:
@@ -32,6 +35,8 @@ class Queries:
         stand_in = self._stand_in
         stand_in._start_query_execution = self._starting(stand_in._start_query_execution)
         stand_in._execute_query = self._execute
+        copy = stand_in._materialize_table_files
+        stand_in._materialize_table_files = lambda location, _: copy(location, _directories.get())
         tables.install()
 
     def _starting(self, start: _Handler) -> _Handler:
@@ -100,12 +105,11 @@ class Queries:
 
     async def _computed(self, execution: _Document, query: str, work: Callable[[Any, str], _Result]) -> _Result:
         """What work makes of a connection and the query, whose tables have become files of this machine."""
-        context = execution["QueryExecutionContext"]
-        rewritten, _, directories = await self._stand_in._rewrite_data_paths(
-            query, context["Database"], context["Catalog"]
-        )
-        status = execution["Status"]
+        context, status, directories = execution["QueryExecutionContext"], execution["Status"], list[str]()
+        _directories.set(directories)
+        rewrite = self._stand_in._rewrite_data_paths
         try:
+            rewritten, _, _ = await rewrite(query, context["Database"], context["Catalog"])
             return await engine.compute(lambda c: work(c, rewritten), lambda: bool(status["State"] == "CANCELLED"))
         finally:
             for directory in directories:

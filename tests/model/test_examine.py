@@ -365,9 +365,10 @@ def test_history_is_read_with_the_features_it_would_have_had(
     assert found.source == "history" and found.rows == history.num_rows
     assert not by_name(found).keys() & {"fresh_decisions", "fresh_verdicts"}
     rows = past.read(job.base / "input" / "data", at.as_of, 7 * DAY)
-    order = pc.index_in(rows.events["transaction_id"], value_set=at.history.transaction_ids)
-    computed = offline_features.compute(History.from_table(history, timedelta()))
-    np.testing.assert_array_equal(rows.features, computed[order])
+    reference = History.from_table(history, timedelta())
+    order = pc.index_in(rows.events["transaction_id"], value_set=reference.transaction_ids)
+    np.testing.assert_array_equal(rows.features, offline_features.compute(reference)[order])
+    order = pc.index_in(rows.events["transaction_id"], value_set=at.events["transaction_id"])
     assert rows.events.equals(at.events.take(order))
 
 

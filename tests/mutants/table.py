@@ -46,6 +46,7 @@ ROLLBACK = "fraud/services/rollback.py"
 ROLLOUT_START = "fraud/services/rollout_start.py"
 SHIFTING = "fraud/services/shifting.py"
 STEERING = "fraud/services/steering.py"
+JOB_INSPECTION = "fraud/services/job_inspection.py"
 
 TABLE = (
     Mutant(
@@ -262,6 +263,71 @@ TABLE = (
         "score_transactions.py",
         "extra=report.summary()",
         "extra={'decided': [str(each) for each in report.decided]}",
+    ),
+    Mutant(
+        "a job that runs already is not adopted",
+        (35,),
+        JOB_INSPECTION,
+        "if state.phase is JobPhase.RUNNING:",
+        "if False:",
+    ),
+    Mutant(
+        "a job that is done already is not adopted",
+        (35,),
+        JOB_INSPECTION,
+        "if state.phase is JobPhase.DONE:",
+        "if False:",
+    ),
+    Mutant(
+        "a job that failed already is adopted",
+        (35,),
+        JOB_INSPECTION,
+        "if state.phase is JobPhase.RUNNING:",
+        "if state.phase in (JobPhase.RUNNING, JobPhase.FAILED):",
+    ),
+    Mutant(
+        "a job that was never started is adopted",
+        (35,),
+        JOB_INSPECTION,
+        "if state.phase is JobPhase.DONE:",
+        "if state.phase in (JobPhase.DONE, JobPhase.ABSENT):",
+    ),
+    Mutant(
+        "a job that runs is asked for without a pause",
+        (35,),
+        JOB_INSPECTION,
+        "wait_seconds=LOOK_SECONDS",
+        "wait_seconds=0",
+    ),
+    Mutant("a job's own reason is lost", (35,), JOB_INSPECTION, "failed: {state.detail}", "failed"),
+    Mutant(
+        "why a job was never started is lost",
+        (35,),
+        JOB_INSPECTION,
+        "retraining_task.explained(task.error)",
+        '"nobody knows why"',
+    ),
+    Mutant("the job of another run is adopted", (35,), "fraud/retraining.py", "self.owner.encode()", 'b""'),
+    Mutant(
+        "a job that nobody tells of is taken for absent",
+        (35,),
+        "fraud/aws/control_plane.py",
+        "        if code(error) in ABSENT:",
+        "        if error:",
+    ),
+    Mutant(
+        "a job that is unknown cannot be told",
+        (35,),
+        "fraud/aws/control_plane.py",
+        '"ValidationException", "ValidationError", "ResourceNotFound"',
+        '"ResourceNotFound"',
+    ),
+    Mutant(
+        "a training is looked for among the processing jobs",
+        (35,),
+        "fraud/aws/jobs.py",
+        "if job == TRAINING:",
+        "if False:",
     ),
     Mutant(
         "a marked decision is counted again",
