@@ -35,7 +35,8 @@ def select(template: str, as_of: float, days: int) -> str:
 
 def unload(statement: str, address: str) -> str:
     """A statement that writes what a SELECT gives to an empty address, as Parquet."""
-    return f"UNLOAD (\n{statement.strip()}\n) TO '{address}' WITH (format = 'PARQUET', compression = 'SNAPPY')"
+    quoted = address.replace("'", "''")
+    return f"UNLOAD (\n{statement.strip()}\n) TO '{quoted}' WITH (format = 'PARQUET', compression = 'SNAPPY')"
 
 
 def _day(at: float) -> str:

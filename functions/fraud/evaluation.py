@@ -181,10 +181,10 @@ def _comparison(found: Evaluation, plan: Plan) -> Iterator[tuple[Verdict, str]]:
 
 def _against(gain: Interval, margin: float) -> tuple[Verdict, str]:
     numbers = f"{gain.difference:+.3f} average precision over the champion (95 % {gain.low:+.3f} to {gain.high:+.3f})"
-    if gain.high < 0:
-        return Verdict.REJECT, f"It is worse: {numbers}."
     if gain.low > -margin:
         return Verdict.PROMOTE, f"It is {'better' if gain.low > 0 else 'no worse than allowed'}: {numbers}."
+    if gain.high < 0:
+        return Verdict.REJECT, f"It is worse: {numbers}."
     return Verdict.SHADOW_ONLY, f"Whether it is better cannot be told: {numbers}."
 
 

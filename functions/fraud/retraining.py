@@ -119,15 +119,18 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
     def told(self, at: float, said: str, **changes: Any) -> Retraining:
         """The record with one more thing that happened, the oldest forgotten where there are too many."""
         events = (*self.events, Said(at, said[:LONGEST_SENTENCE]))[-MOST_EVENTS:]
+        if "sentence" in changes:
+            changes["sentence"] = changes["sentence"][:LONGEST_SENTENCE]
         return replace(self, events=events, **changes)
 
     def ended(self, at: float, outcome: Outcome, sentence: str) -> Retraining:
         """The record of a run that is over, its lock free; the outcome that stands already is kept."""
         if self.is_over:
             return self
-        if self.outcome is not None:
-            return replace(self, ended_at=at)
-        return self.told(at, sentence, outcome=outcome, sentence=sentence[:LONGEST_SENTENCE], ended_at=at)
+        if self.outcome is None:
+            return self.told(at, sentence, outcome=outcome, sentence=sentence, ended_at=at)
+        known = sentence[:LONGEST_SENTENCE] == self.sentence
+        return replace(self, ended_at=at) if known else self.told(at, sentence, ended_at=at)
 
     @property
     def rests_until(self) -> float:

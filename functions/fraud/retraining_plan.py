@@ -92,11 +92,11 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             value = getattr(self, name)
             _require(least <= value <= most, f"plan.{name} must lie between {least:,} and {most:,}, not {value:,}")
         _require(
-            self.wait_seconds >= self.run_seconds,
+            self.wait_seconds >= self.run_seconds or not self.spot,
             f"plan.wait_seconds must be at least run_seconds, {self.run_seconds:,}, not {self.wait_seconds:,}",
         )
         _require(
-            self.instance_type.startswith("ml.") and len(self.instance_type) <= LONGEST_TYPE,
+            len(self.instance_type) <= LONGEST_TYPE and _INSTANCE.fullmatch(self.instance_type) is not None,
             f"plan.instance_type is no ml. type: {self.instance_type[:LONGEST_TYPE]!r}",
         )
         _require(
@@ -104,6 +104,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             f"plan.instance_type {self.instance_type} has disks of its own, which take no key of ours: take another",
         )
         _require(len(self.fairness) <= MOST_GROUPS, f"plan.fairness may name {MOST_GROUPS} fields at most")
+        _require(len(set(self.fairness)) == len(self.fairness), "plan.fairness names a field twice")
         unknown = [name for name in self.fairness if name not in GROUPS]
         _require(not unknown, f"plan.fairness may name {', '.join(GROUPS)}, not {', '.join(unknown)}")
         _require(
@@ -118,6 +119,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return self.training_days + self.maturity_days
 
 
+_INSTANCE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 _HISTORY = re.compile(r"s3://[a-z0-9.-]{3,63}/history/[\w./=-]{0,500}(?<=/)")
 _LOCAL_DISKS = re.compile(r"[a-z]+\d+[a-z]*d[a-z]*|[gp]\d+[a-z]*")
 """Families with NVMe disks: their names have a d, as m5d and c6gd, or are of accelerators."""
@@ -172,7 +174,7 @@ def _check_hyperparameters(given: Mapping[str, int | float | str]) -> None:
     _require(len(given) <= MOST_HYPERPARAMETERS, f"plan.hyperparameters may name {MOST_HYPERPARAMETERS} at most")
     for name, value in given.items():
         _require(
-            name.isidentifier() and not name.startswith(RESERVED) and len(str(value)) <= LONGEST_VALUE,
+            name.isidentifier() and not name.startswith(RESERVED) and max(len(name), len(str(value))) <= LONGEST_VALUE,
             f"plan.hyperparameters may not set {name[:LONGEST_VALUE]!r}, or not to so long a value",
         )
 

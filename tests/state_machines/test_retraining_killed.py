@@ -277,6 +277,21 @@ def test_an_execution_that_is_redriven_before_anybody_else_goes_on_where_it_was(
         left.shop.check_no_name_twice()
 
 
+@pytest.mark.parametrize(
+    ("state", "moment"), [(state, moment) for name, state, moment in REDRIVEN if name == "forward"]
+)
+def test_an_execution_whose_lock_was_taken_by_who_began_nothing_is_over_and_pages_nobody(
+    state: str, moment: str
+) -> None:
+    for left in killed("forward", state, moment):
+        was_over = left.lock is None
+        assert left.world.lock("early", {"trigger": "reminder"}).next == "nothing"
+        before, ran = left.world.everything(), left.redrive()
+        assert left.world.everything() == before
+        assert ran.states[-1] == ("Registered for rollout" if was_over else "Superseded")
+        assert ran.published() == []
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_an_execution_that_is_redriven_at_the_lock_begins_a_run_of_its_own(moment: str) -> None:
     for left in killed("forward", "Take the lock", moment):

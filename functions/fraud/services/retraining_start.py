@@ -10,7 +10,7 @@ from typing import Any
 
 from fraud import dataset_query, job_source, retraining_plan, retraining_task
 from fraud.deployment_ports import Registry, RoutingStore
-from fraud.errors import RetrainingSuperseded
+from fraud.errors import RetrainingRefused, RetrainingSuperseded
 from fraud.retraining import Files, Kind, Outcome, Retraining, Trigger
 from fraud.retraining_plan import Plan
 from fraud.retraining_ports import Executions, RetrainingAlarms, RunFiles, SourceCode
@@ -59,6 +59,7 @@ class RetrainingStart:
         """
         request = retraining_task.request(task.input)
         plan = retraining_plan.parse(retraining_plan.merged(self.default_plan, request.plan))
+        self._check_history(plan)
         now = self.records.clock()
         trigger = Trigger(kind=request.trigger, name=request.alarm or request.started_by, at=now)
         last = self.records.store.read()
@@ -74,6 +75,12 @@ class RetrainingStart:
         # Before the lock is taken: a champion that cannot be found must not leave it taken.
         self._champion_uri(record)
         return self._begun(self.records.store.begin(record, last), task)
+
+    def _check_history(self, plan: Plan) -> None:
+        if plan.history_uri and not plan.history_uri.startswith(f"s3://{self.bucket}/"):
+            raise RetrainingRefused(
+                f"plan.history_uri must lie in s3://{self.bucket}/history/, which the jobs may read."
+            )
 
     def _resumed(self, record: Retraining, task: Task) -> Answer:
         if record.is_over:
