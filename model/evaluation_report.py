@@ -98,8 +98,8 @@ def sentence(document: Mapping[str, Any]) -> str:
         _interval(document["gains"]["average_precision"]),
     )
     finding = {
-        True: "it is better beyond doubt",
-        False: "it is worse beyond doubt",
+        True: "it is better",
+        False: "it is worse",
         None: "which of the two is better cannot be told",
     }[comparison.is_better("average_precision", gain)]
     return (
