@@ -16,6 +16,7 @@ from model.thresholds import Thresholds
 
 TITLE, TITLE_ALONE = "Candidate against champion", "Candidate"
 MOST_EFFECTS = 40
+_SOURCES = {"archive": "decisions of the archive", "history": "past transactions", "simulator": "simulated payments"}
 _AT_THRESHOLDS = {
     "block_precision": "precision of blocks",
     "block_recall": "frauds blocked",
@@ -25,10 +26,15 @@ _AT_THRESHOLDS = {
 }
 _HIGHLIGHTS = ("average_precision", "recall_at_fpr_005", "cost", "ece")
 _FINDINGS = {True: "better", False: "worse", None: "cannot be told"}
+_CONCLUSIONS = {
+    True: "the candidate is better",
+    False: "the candidate is worse",
+    None: "which of the two is better cannot be told",
+}
 _METRICS_NOTE = (
     "Differences are the candidate's value less the champion's; their intervals hold 95 %, from cards drawn again "
-    "{draws:,} times, both models on the same cards. Lower is better for the calibration error and for fraud value lost, "
-    "which is what passes when people review the {share:.1%} of transactions with the highest scores."
+    "{draws:,} times, both models on the same cards. Lower is better for the calibration error and for fraud value "
+    "lost, which is what passes when people review the {share:.1%} of transactions with the highest scores."
 )
 _THRESHOLDS_NOTE = "Each model at the thresholds of its own package; shares are of transactions, or of frauds."
 _SEGMENTS_NOTE = (
@@ -93,18 +99,12 @@ def sentence(document: Mapping[str, Any]) -> str:
     ours = document["candidate"]["metrics"]["average_precision"]
     if document["champion"] is None:
         return f"The candidate's average precision is {ours:.3f}; no model serves that it could be compared with."
-    theirs, gain = (
-        document["champion"]["metrics"]["average_precision"],
-        _interval(document["gains"]["average_precision"]),
-    )
-    finding = {
-        True: "it is better",
-        False: "it is worse",
-        None: "which of the two is better cannot be told",
-    }[comparison.is_better("average_precision", gain)]
+    theirs = document["champion"]["metrics"]["average_precision"]
+    gain = _interval(document["gains"]["average_precision"])
     return (
         f"The candidate's average precision is {ours:.3f}, the champion's {theirs:.3f}: a difference of "
-        f"{gain.difference:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f}), so {finding}."
+        f"{gain.difference:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f}), so "
+        f"{_CONCLUSIONS[comparison.is_better('average_precision', gain)]}."
     )
 
 
@@ -114,27 +114,25 @@ def in_words(name: str) -> str:
 
 
 def _measured_on(document: Mapping[str, Any]) -> str:
-    source = {"archive": "decisions of the archive", "history": "past transactions", "simulator": "simulated payments"}
     return (
-        f"Measured on {document['rows']:,} {source[document['source']]} with {document['frauds']:,} frauds, of "
-        f"{document['cards']:,} cards, from {document['first_at']} to {document['last_at']}; the candidate learned from "
-        "none of them."
+        f"Measured on {document['rows']:,} {_SOURCES[document['source']]} with {document['frauds']:,} frauds, of "
+        f"{document['cards']:,} cards, from {document['first_at']} to {document['last_at']}; the candidate learned "
+        "from none of them."
     )
 
 
 def _highlights(document: Mapping[str, Any]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    if document["champion"]:
-        gain = _interval(document["gains"]["average_precision"])
-        found[f"average precision over the champion, 95 % {gain.low:+.3f} to {gain.high:+.3f}"] = (
-            f"{gain.difference:+.3f}"
-        )
     metrics = document["candidate"]["metrics"]
-    return (
-        found
-        | {in_words(name): metrics[name] for name in _HIGHLIGHTS if name in metrics}
-        | {"frauds": document["frauds"]}
-    )
+    values = {in_words(name): metrics[name] for name in _HIGHLIGHTS if name in metrics}
+    return {**_gain_highlight(document), **values, "frauds": document["frauds"]}
+
+
+def _gain_highlight(document: Mapping[str, Any]) -> dict[str, str]:
+    if document["champion"] is None:
+        return {}
+    gain = _interval(document["gains"]["average_precision"])
+    words = f"average precision over the champion, 95 % {gain.low:+.3f} to {gain.high:+.3f}"
+    return {words: f"{gain.difference:+.3f}"}
 
 
 def _figures(evidence: Evidence) -> dict[str, str]:
