@@ -142,7 +142,7 @@ def replay(
         row = _Row(rows.features[number])
         verdict = policy.decide(rules, transaction, row, score, models.get(packages[number]))
         actions[number] = ACTIONS.index(str(verdict.action))
-        if progress is not None and (number + 1) % ROWS_AT_A_TIME == 0:
+        if progress is not None and ((number + 1) % ROWS_AT_A_TIME == 0 or number + 1 == len(rows)):
             progress(number + 1)
     return actions
 

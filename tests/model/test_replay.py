@@ -41,15 +41,18 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
     }
 
 
-def decided(folder: Path, rows: list[dict[str, Any]], settled_before: int = 2**40) -> Decided:
+def table_of(rows: list[dict[str, Any]]) -> pa.Table:
     types = {name: pa.string() for name in (*replay.TEXT, "occurred_at", "action", "model_package")} | {
         "amount_minor": pa.int64(),
         "score": pa.float64(),
         "features": pa.map_(pa.string(), pa.float64()),
         "is_fraud": pa.bool_(),
     }
-    table = pa.table({name: pa.array([each[name] for each in rows], kind) for name, kind in types.items()})
-    pq.write_table(table, folder / "0")
+    return pa.table({name: pa.array([each[name] for each in rows], kind) for name, kind in types.items()})
+
+
+def decided(folder: Path, rows: list[dict[str, Any]], settled_before: int = 2**40) -> Decided:
+    pq.write_table(table_of(rows), folder / "0")
     return replay.read(folder, settled_before)
 
 
