@@ -180,10 +180,12 @@ def _held(name: str, observed: float, limit: float, told: str, why: str, *, unfi
 
 def leakage(found: Sequence[Finding]) -> Check:
     """The feature that follows most what nobody could have known when it was served."""
-    worst = max(found, key=lambda each: (each.share, each.rows))
-    looked = sum(each.rows >= probe.FEWEST_ROWS for each in found)
+    worst = max(found, key=lambda each: (each.share, each.days))
+    looked = sum(each.days >= probe.FEWEST_DAYS for each in found)
     if not looked:
-        told = "Whether features knew verdicts before they came cannot be told: too few rows would show it."
+        told = (
+            "Whether features knew verdicts before they came cannot be told: too few days of terminals would show it."
+        )
         return Check("leakage", "passed", told, None, probe.LARGEST_SHARE)
     sentence = f"{looked} of {len(found)} features that read verdicts were looked into"
     if worst.share <= probe.LARGEST_SHARE:
@@ -191,7 +193,8 @@ def leakage(found: Sequence[Finding]) -> Check:
         return Check("leakage", "passed", told, worst.share, probe.LARGEST_SHARE)
     told = (
         f"{worst.feature} knew verdicts before they came in {worst.following:,} of {worst.rows:,} rows that would show "
-        f"it, such as transaction {worst.transaction_id}; {_others(found)}a model would learn from what it cannot have."
+        f"it ({worst.share:.0%} of {worst.days:,} days of terminals), such as transaction {worst.transaction_id}; "
+        f"{_others(found)}a model would learn from what it cannot have."
     )
     return Check("leakage", "unfit", told, worst.share, probe.LARGEST_SHARE)
 

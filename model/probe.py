@@ -8,7 +8,8 @@ the served value says which of the two it was made from.
 Three things make honest values differ from the first, and are allowed for. Terminal state is written after the
 decision, and may lag: a value counts as leaking only if it is also nearer to knowing at once than to knowing a day
 late. The history before the first row is not there: rows count only once a window lies within the data set and the
-verdicts on what came before have mostly arrived, `patience` later. And a verdict may be given again, or withdrawn:
+verdicts on what came before have mostly arrived, `patience` later; and since all rows of a terminal on one day read the
+same, such a day counts once, however busy the terminal. And a verdict may be given again, or withdrawn:
 what counts is when fraud was first said.
 
 Measured on simulated markets of 14 and of 45 days that begin in the middle of a longer one, four seeds each: of any
@@ -43,13 +44,13 @@ from fraud.features import Feature
 from fraud.windows import Window
 from model import offline_features
 from model.examples import Examples, Flags
-from model.history import NEVER, History
+from model.history import NEVER, History, Seconds
 from model.offline_features import TerminalView
 
-FEWEST_ROWS = 20
-"""Rows on which the two differ, below which nothing is said of a feature."""
+FEWEST_DAYS = 20
+"""Days of terminals on which the two differ, below which nothing is said of a feature."""
 LARGEST_SHARE = 0.2
-"""Of these rows, how many may follow what nobody could have known."""
+"""Of these days, how many may follow what nobody could have known."""
 LATE = DAY
 """How much later than it was known a verdict may count."""
 
@@ -73,27 +74,32 @@ class Finding(NamedTuple):
         feature: its name.
         rows: on which knowing at once would have given another value.
         following: of them, where the served value is nearer to that.
-        transaction_id: the first of these; empty without.
+        days: of a terminal each, that hold these rows.
+        following_days: of them, a day counting by the share of its rows that follow.
+        transaction_id: the first row that follows; empty without.
     """
 
     feature: str
     rows: int
     following: int
+    days: int
+    following_days: float
     transaction_id: str = ""
 
     @property
     def share(self) -> float:
-        """Of the rows, 0 to 1; 0 where there are too few to say anything."""
-        return self.following / self.rows if self.rows >= FEWEST_ROWS else 0.0
+        """Of the days, 0 to 1; 0 where there are too few to say anything."""
+        return self.following_days / self.days if self.days >= FEWEST_DAYS else 0.0
 
 
 def look(examples: Examples) -> list[Finding]:
     """Every feature that reads verdicts, in the order of the table."""
     if not (examples.first_fraud_at < NEVER).any():
-        return [Finding(feature.name, 0, 0) for feature in PROBED]
+        return [Finding(feature.name, 0, 0, 0, 0.0) for feature in PROBED]
     history = _history(examples)
     covered_from = _first_whole_day(examples) + patience(examples)
-    return [_finding(examples, values, covered_from) for values in _recomputed(history, examples)]
+    day = history.terminal.astype(np.int64) * (int(examples.at[-1]) // DAY + 1) + examples.at // DAY
+    return [_finding(examples, day, values, covered_from) for values in _recomputed(history, examples)]
 
 
 def patience(examples: Examples) -> int:
@@ -141,7 +147,7 @@ def _window(feature: Feature) -> Window:
     return features.WINDOWS[feature.entity][feature.window]
 
 
-def _finding(examples: Examples, values: _Values, covered_from: int) -> Finding:
+def _finding(examples: Examples, day: Seconds, values: _Values, covered_from: int) -> Finding:
     feature, known, late, at_once = values
     served = examples.features[:, features.NAMES.index(feature.name)].astype(np.float64)
     oldest_day = examples.at // DAY - _window(feature).lag - _window(feature).tiles + 1
@@ -151,7 +157,9 @@ def _finding(examples: Examples, values: _Values, covered_from: int) -> Finding:
         rows &= ~np.isnan(served)
     following = rows & _nearer(served, at_once, known) & _nearer(served, at_once, late)
     first = str(examples.events["transaction_id"][int(np.argmax(following))]) if following.any() else ""
-    return Finding(feature.name, int(rows.sum()), int(following.sum()), first)
+    _, position, count = np.unique(day[rows], return_inverse=True, return_counts=True)
+    share = np.bincount(position, weights=following[rows], minlength=len(count)) / count
+    return Finding(feature.name, int(rows.sum()), int(following.sum()), len(count), float(share.sum()), first)
 
 
 def _knows_more(feature: Feature, values: Floats, than: Floats) -> Flags:

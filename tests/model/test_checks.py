@@ -19,6 +19,11 @@ DAY, HOUR = 86_400, 3_600
 KNOWN = dict.fromkeys(features.NAMES, 2_000)
 
 
+def finding(name: str, rows: int, following: int, transaction_id: str = "t") -> Finding:
+    """Each row on a day of its own."""
+    return Finding(name, rows, following, rows, following, transaction_id)
+
+
 def test_outcomes_are_those_that_the_state_machine_judges_by() -> None:
     assert get_args(checks.Outcome) == tuple(dataset_checks.Outcome)
 
@@ -129,28 +134,28 @@ def test_label_delay_without_frauds_passes() -> None:
 
 
 def test_leakage_names_feature_rows_and_an_example() -> None:
-    found = checks.leakage([Finding("a", 100, 30, "t1"), Finding("b", 200, 180, "t2"), Finding("c", 10, 10, "t3")])
+    found = checks.leakage([finding("a", 100, 30, "t1"), finding("b", 200, 180, "t2"), finding("c", 10, 10, "t3")])
 
     assert (found.outcome, found.observed, found.limit) == ("unfit", 0.9, probe.LARGEST_SHARE)
-    assert "b knew verdicts before they came in 180 of 200 rows" in found.sentence
+    assert "b knew verdicts before they came in 180 of 200 rows that would show it (90% of 200 days" in found.sentence
     assert "transaction t2; another feature did too" in found.sentence
 
 
 def test_leakage_counts_the_others() -> None:
-    found = checks.leakage([Finding(name, 100, 90, "t") for name in "abc"])
+    found = checks.leakage([finding(name, 100, 90) for name in "abc"])
 
     assert "; 2 other features did too;" in found.sentence
-    assert "did too" not in checks.leakage([Finding("a", 100, 90, "t"), Finding("b", 100, 0)]).sentence
+    assert "did too" not in checks.leakage([finding("a", 100, 90), finding("b", 100, 0)]).sentence
 
 
 @pytest.mark.parametrize(("following", "outcome"), [(0, "passed"), (20, "passed"), (21, "unfit")])
 def test_leakage_allows_for_a_few_rows(following: int, outcome: str) -> None:
-    assert checks.leakage([Finding("a", 100, following, "t")]).outcome == outcome
+    assert checks.leakage([finding("a", 100, following)]).outcome == outcome
 
 
-@pytest.mark.parametrize(("rows", "outcome"), [(probe.FEWEST_ROWS - 1, "passed"), (probe.FEWEST_ROWS, "unfit")])
-def test_leakage_with_too_few_rows_cannot_be_told(rows: int, outcome: str) -> None:
-    found = checks.leakage([Finding("a", rows, rows, "t")])
+@pytest.mark.parametrize(("days", "outcome"), [(probe.FEWEST_DAYS - 1, "passed"), (probe.FEWEST_DAYS, "unfit")])
+def test_leakage_with_too_few_days_cannot_be_told_however_many_rows(days: int, outcome: str) -> None:
+    found = checks.leakage([Finding("a", 5_000, 5_000, days, days, "t")])
 
     assert found.outcome == outcome
     assert (found.observed is None and "cannot be told" in found.sentence) == (outcome == "passed")
@@ -179,6 +184,15 @@ def test_most_telling_finds_what_gives_the_outcome_away_whichever_way(fraud: flo
     assert found == (features.NAMES[7], 1.0)
 
 
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_most_telling_takes_what_is_not_known_for_either_end(side: float) -> None:
+    rows = examples(list(range(2_000)))
+    is_fraud = np.arange(2_000) < 50
+    rows.features[:, 7] = np.where(is_fraud, 0.0, np.where(np.arange(2_000) % 2, side, np.nan))
+
+    assert checks.most_telling(replace(rows, is_fraud=is_fraud), is_fraud | ~is_fraud) == (features.NAMES[7], 1.0)
+
+
 def test_most_telling_says_nothing_of_too_few_frauds_or_of_rows_that_are_not_used() -> None:
     rows = examples(list(range(100)))
     is_fraud = np.arange(100) < checks.FEWEST_TO_TELL
@@ -195,7 +209,7 @@ def test_numbers_of_a_check_are_finite_whatever_was_counted(rows: int, frauds: i
         *checks.kinds("learn_from", rows, min(frauds, rows), 50),
         checks.fraud_share(min(frauds, rows), rows, 0.2),
         checks.label_delay(min(late, frauds), frauds, 7 * DAY),
-        checks.leakage([Finding("a", rows, min(frauds, rows), "t")]),
+        checks.leakage([finding("a", rows, min(frauds, rows))]),
     ]
 
     assert all(np.isfinite(number) for each in made for number in (each.observed, each.limit) if number is not None)

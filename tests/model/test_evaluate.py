@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import runpy
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -203,3 +205,36 @@ def test_segments_and_groups_are_told(job: Job) -> None:
     assert {each.by for each in found.groups} == {"country"}
     for by in ("channel", "amount", "card"):
         assert sum(each.rows for each in found.segments if each.by == by) == found.rows
+
+
+def test_champion_that_saw_the_rows_is_said_to_be_flattered(
+    tmp_path: Path, rows: pa.Table, candidate: Path, champion: Path
+) -> None:
+    older = Job(tmp_path, between(rows, CHANGE, LEARNED), candidate=champion, champion=candidate)
+    older.run(draws=20)
+    assert "The champion learned from rows until" in (older.base / "output" / evaluation.REPORT).read_text()
+
+
+def test_champion_that_cannot_be_told_from_another_is_not_guessed(job: Job, champion: Path) -> None:
+    (job.base / "input" / "champion" / "other.tar.gz").write_bytes(champion.read_bytes())
+    with pytest.raises(UnusablePackage, match="holds 2 archives"):
+        job.run()
+
+
+def test_first_model_is_not_held_against_what_lies_in_the_champions_place(job: Job) -> None:
+    (job.base / "input" / "champion" / "model.tar.gz").write_bytes(b"no archive")
+    assert job.run(champion="none").champion is None
+
+
+def test_script_ends_with_one_line_about_what_is_wrong(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    (job.base / "input" / "rows" / "part-0.parquet").unlink()
+    monkeypatch.setattr(sys, "argv", ["evaluate", str(job.base), "--fairness", "none"])
+    with pytest.raises(SystemExit, match=r"^evaluate: .*rows holds no Parquet file$"):
+        runpy.run_path(evaluate.__file__, run_name="__main__")
+    assert not (job.base / "output").exists()
+
+
+def test_help_shows_how_it_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        evaluate.main(["--help"])
+    assert "python3 -m evaluate /opt/ml/processing --source archive" in capsys.readouterr().out

@@ -267,7 +267,16 @@ def test_examination_of_repeated_transactions_is_unfit(job: Job, at: Market, hon
 
 
 def test_examination_of_what_came_later_than_asked_for_is_unfit(job: Job, at: Market, honest: pa.Table) -> None:
-    assert "point_in_time" in unfit(job.hold(honest).run(at.as_of - DAY))
+    later = np.zeros(honest.num_rows, dtype=np.int64)
+    later[:2] = at.as_of + 1
+    arrived = as_text(np.maximum(later, at.history.at[at.archived]))
+    judged_later = np.flatnonzero(pc.is_valid(honest["is_fraud"]).to_numpy())[:1]
+    known = pc.if_else(
+        pa.array(np.isin(np.arange(honest.num_rows), judged_later)), rfc3339(at.as_of + 1), honest["known_at"]
+    )
+    found = job.hold(replaced(honest, arrived_at=arrived, known_at=known)).run(at.as_of)
+
+    assert unfit(found) == ["point_in_time"] and by_name(found)["point_in_time"].observed == 3
 
 
 def test_examination_of_unbelievably_many_frauds_is_unfit(job: Job, at: Market, honest: pa.Table) -> None:
@@ -325,6 +334,13 @@ def test_reading_takes_features_by_name_whatever_their_order_and_passes_over_oth
     np.testing.assert_array_equal(found.features[:, columns], [[5, 2], [np.nan] * 2, [np.nan] * 2, [7, np.nan]])
     assert found.readable.tolist() == [True, True, False, True]
     assert set(features.NAMES) - set(found.absent) == {"transaction_amount", "card_count_1h"}
+
+
+def test_reading_features_of_a_part_of_rows_takes_no_others() -> None:
+    maps = as_maps(np.arange(3 * len(features.NAMES), dtype=np.float32).reshape(3, -1))
+    matrix, named = served.flatten(maps.slice(1, 1))
+
+    assert matrix.tolist() == [list(range(len(features.NAMES), 2 * len(features.NAMES)))] and named.all()
 
 
 @pytest.mark.parametrize(("ahead", "believed"), [(FUTURE_TOLERANCE, True), (FUTURE_TOLERANCE + 0.001, False)])

@@ -39,7 +39,7 @@ def test_probe_of_an_honest_system_whose_earlier_history_is_missing_accuses_no_f
     at = market(days, seed)
     found = look(at, at.served())
 
-    assert sum(each.rows >= probe.FEWEST_ROWS for each in found) >= 2
+    assert sum(each.days >= probe.FEWEST_DAYS for each in found) >= 2
     assert worst(found) < HONEST
 
 
@@ -66,7 +66,7 @@ def test_probe_of_terminal_risk_that_ignores_the_label_delay_names_the_features(
     found = look(at, at.leaking())
 
     accused = {each.feature for each in found if each.share > probe.LARGEST_SHARE}
-    assert accused == {each.feature for each in found if each.rows >= probe.FEWEST_ROWS}
+    assert accused == {each.feature for each in found if each.days >= probe.FEWEST_DAYS}
     assert "terminal_frauds_1d" in accused and worst(found) == 1.0
 
 
@@ -116,14 +116,43 @@ def test_probe_looks_into_every_feature_that_reads_verdicts_and_no_other() -> No
     assert {feature.name for feature in probe.PROBED} == {features.NAMES[i] for i in np.flatnonzero(changed)}
 
 
+def test_probe_of_a_long_data_set_looks_into_every_kind_of_feature() -> None:
+    at = market(45, 3)
+    accused = {each.feature for each in look(at, at.leaking()) if each.share == 1.0}
+
+    assert accused == {feature.name for feature in probe.PROBED}
+
+
+@pytest.mark.parametrize(
+    ("measure", "at_once", "known", "more"),
+    [
+        ("frauds", 2, 1, True),
+        ("frauds", 1, 2, False),
+        ("days_since_last_fraud", 2, 1, False),
+        ("days_since_last_fraud", 1, 2, True),
+        ("days_since_last_fraud", 1, np.nan, True),
+        ("days_since_first_fraud", np.nan, 1, False),
+        ("days_since_first_fraud", 2, 1, True),
+    ],
+)
+def test_probe_knowing_more_raises_counts_and_brings_the_last_fraud_nearer(
+    measure: str, at_once: float, known: float, more: bool
+) -> None:
+    feature = next(each for each in probe.PROBED if each.measure == measure)
+
+    assert probe._knows_more(feature, np.array([at_once]), np.array([known])).tolist() == [more]
+
+
 def test_probe_rows_whose_features_cannot_be_read_are_passed_over_but_remembered() -> None:
-    at = market(14, 2)
+    at = market(45, 3)
     everything, unread = at.leaking(), at.leaking()
     unread[np.random.default_rng(1).random(len(unread)) < 0.3] = np.nan
 
-    for whole, left in zip(look(at, everything)[:2], look(at, unread)[:2], strict=True):
+    for whole, left in zip(look(at, everything), look(at, unread), strict=True):
         assert left.following == left.rows
-        assert 0.5 * whole.rows <= left.rows <= 0.9 * whole.rows
+        assert left.rows <= 0.8 * whole.rows or whole.rows < 200
+        # Frauds of ordinary amounts are told by features, so that some are not known to be.
+        assert left.rows >= 0.6 * whole.rows or "ordinary" in whole.feature
 
 
 def test_probe_without_any_fraud_finds_no_row_to_look_into() -> None:
@@ -186,7 +215,7 @@ def served_twice() -> Examples:
 def test_probe_of_verdicts_given_twice_or_withdrawn_accuses_no_feature(served_twice: Examples) -> None:
     found = probe.look(served_twice)
 
-    assert sum(each.rows >= probe.FEWEST_ROWS for each in found) >= 5
+    assert sum(each.days >= probe.FEWEST_DAYS for each in found) >= 5
     assert worst(found) < HONEST
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import backtest, metrics
-from model.weighted_metrics import Measure, Outcomes
+from model.weighted_metrics import CardDays, Measure, Outcomes
 
+many = settings(max_examples=60, deadline=None, derandomize=True)
+drawn = st.lists(st.integers(0, 3), min_size=12, max_size=12)
 CARDS, ROWS = 12, 90
 SHARE = 0.1
 
@@ -62,8 +66,8 @@ def test_cards_that_count_once_give_the_plain_metrics(seed: int) -> None:
     assert found == pytest.approx(expected)
 
 
-@settings(max_examples=60)
-@given(seed=st.integers(0, 20), counts=st.lists(st.integers(0, 3), min_size=CARDS, max_size=CARDS))
+@many
+@given(seed=st.integers(0, 20), counts=drawn)
 def test_cards_that_count_more_often_give_the_metrics_of_repeated_rows(seed: int, counts: list[int]) -> None:
     outcomes, scores = sample(seed)
     found = Measure(outcomes, scores, SHARE)(np.array(counts, dtype=np.float64))
@@ -74,3 +78,29 @@ def test_cards_that_count_more_often_give_the_metrics_of_repeated_rows(seed: int
     expected = plain(again, same)
     # Of tied scores the earlier rows are reviewed first, and copies lie side by side in both.
     assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+@many
+@given(seed=st.integers(0, 20), counts=drawn.filter(any), k=st.integers(1, 8))
+def test_card_that_counts_twice_is_two_cards_of_which_one_may_be_looked_at(
+    seed: int, counts: list[int], k: int
+) -> None:
+    outcomes, scores = sample(seed)
+    found = CardDays(outcomes, scores).precision(np.array(counts, dtype=np.float64), k)
+    again, same = repeated(outcomes, scores, counts)
+    if len(again):
+        assert found == pytest.approx(metrics.card_precision(again.is_fraud, same, again.card, again.day, k))
+
+
+def test_frauds_that_are_worth_nothing_have_no_cost() -> None:
+    outcomes, scores = sample(1)
+    free = replace(outcomes, amount=np.where(outcomes.is_fraud, 0, outcomes.amount))
+    found = Measure(free, scores, SHARE)(np.ones(CARDS))
+    assert found.keys() == set(backtest.METRICS_IN_WORDS) - {"cost"}
+
+
+def test_day_without_a_card_that_counts_is_no_day() -> None:
+    fraud, each = np.array([True, False, True]), np.arange(3)
+    days = CardDays(Outcomes(fraud, each, 3, each, each), np.array([0.9, 0.8, 0.7]))
+    assert days.precision(np.ones(3), 1) == pytest.approx(2 / 3)
+    assert days.precision(np.array([1.0, 0.0, 1.0]), 1) == 1.0
