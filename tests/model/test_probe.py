@@ -19,6 +19,7 @@ from model.probe import Finding
 from model.simulator import Simulation, simulate
 from tests.model.conftest import MARKET
 from tests.model.served_market import DAY, Market, market
+from tests.model.test_split import examples
 
 MARKETS = [(14, 1), (14, 2), (14, 3), (45, 3)]
 HONEST, LEAKING = probe.LARGEST_SHARE / 2, probe.LARGEST_SHARE * 1.5
@@ -91,6 +92,15 @@ def test_probe_of_a_leak_in_every_second_row_or_until_it_was_mended_still_tells(
         assert worst(look(at, np.where(leaking[:, np.newaxis], at.leaking(), at.served()))) > LEAKING
 
 
+def test_probe_old_fraud_at_one_busy_terminal_is_not_taken_for_a_leak() -> None:
+    """It happened before the archive began and became known since, just as another did that shows the difference."""
+    at = market(14, 11)
+    found = {each.feature: each for each in look(at, at.served())}["terminal_frauds_7d"]
+
+    assert found.following > found.rows * 0.4 and found.days >= probe.FEWEST_DAYS
+    assert found.share < LEAKING / 2
+
+
 def test_probe_finding_shows_a_transaction_on_which_served_and_known_differ() -> None:
     at = market(14, 2)
     found = {each.feature: each for each in look(at, at.leaking())}["terminal_frauds_1d"]
@@ -143,6 +153,21 @@ def test_probe_knowing_more_raises_counts_and_brings_the_last_fraud_nearer(
     assert probe._knows_more(feature, np.array([at_once]), np.array([known])).tolist() == [more]
 
 
+@pytest.mark.parametrize(
+    ("served", "rows", "following"), [(1, 1, 0), (3, 1, 0), (2, 1, 0), (4, 1, 1), (9, 1, 1), (np.nan, 0, 0)]
+)
+def test_probe_value_follows_when_it_is_nearer_to_at_once_than_to_known_and_to_a_day_late(
+    served: float, rows: int, following: int
+) -> None:
+    row = examples([100 * DAY])
+    feature = probe.PROBED[1]
+    row.features[:, features.NAMES.index(feature.name)] = served
+    known, late, at_once = (np.array([value]) for value in (1.0, 3.0, 4.0))
+    found = probe._finding(row, row.at, probe._Values(feature, known, late, at_once), 0)
+
+    assert (found.rows, found.following, found.days) == (rows, following, rows)
+
+
 def test_probe_rows_whose_features_cannot_be_read_are_passed_over_but_remembered() -> None:
     at = market(45, 3)
     everything, unread = at.leaking(), at.leaking()
@@ -157,18 +182,18 @@ def test_probe_rows_whose_features_cannot_be_read_are_passed_over_but_remembered
 
 def test_probe_without_any_fraud_finds_no_row_to_look_into() -> None:
     at = market(14, 2)
-    examples = at.examples(at.served())
-    innocent = replace(examples, first_fraud_at=np.full(len(examples), NEVER))
+    rows = at.examples(at.served())
+    innocent = replace(rows, first_fraud_at=np.full(len(rows), NEVER))
 
     assert {(each.rows, each.following, each.share) for each in probe.look(innocent)} == {(0, 0, 0.0)}
 
 
 def test_probe_patience_is_the_days_after_which_half_of_the_frauds_were_known() -> None:
     at = market(14, 2)
-    examples = at.examples(at.served())
-    given = np.where(examples.first_fraud_at < NEVER, examples.at + 3 * DAY + 1, NEVER)
+    rows = at.examples(at.served())
+    given = np.where(rows.first_fraud_at < NEVER, rows.at + 3 * DAY + 1, NEVER)
 
-    assert probe.patience(replace(examples, first_fraud_at=given)) == 4
+    assert probe.patience(replace(rows, first_fraud_at=given)) == 4
 
 
 # --- Verdicts that are given twice, or withdrawn --------------------------------------------------------------------
@@ -208,8 +233,7 @@ def served_twice() -> Examples:
     )
     at, none = served.occurred_at, np.zeros(len(first), dtype=np.bool_)
     verdicts = (standing < NEVER, served.target, standing, first)
-    examples = Examples(ordered.select(list(EVENT)), at, at, served.features, ~none, none, *verdicts)
-    return examples.ordered()
+    return Examples(ordered.select(list(EVENT)), at, at, served.features, ~none, none, *verdicts).ordered()
 
 
 def test_probe_of_verdicts_given_twice_or_withdrawn_accuses_no_feature(served_twice: Examples) -> None:
