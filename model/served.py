@@ -31,7 +31,6 @@ _COLUMNS = {
     "is_fraud": pa.bool_(),
     "features": pa.map_(pa.string(), pa.float64()),
 }
-_KEYS = "features.key_value.key"
 _NAMES = pa.array(features.NAMES)
 _MILLISECONDS = pa.timestamp("ms", tz="UTC")
 _NEVER_MS = NEVER // 1000 * 1000
@@ -85,7 +84,11 @@ def _positions(names: pa.Array) -> Seconds:
 
 
 def _parts(path: Path) -> Iterator[_Read]:
-    file = pq.ParquetFile(path, read_dictionary=[_KEYS])
+    # What the group of a map is called is its writer's choice.
+    columns = pq.ParquetFile(path).schema
+    paths = [columns.column(i).path for i in range(len(columns))]
+    keys = [each for each in paths if each.startswith("features.") and each.endswith(".key")]
+    file = pq.ParquetFile(path, read_dictionary=keys)
     if missing := sorted(_COLUMNS.keys() - set(file.schema_arrow.names)):
         raise ValueError(f"{path.name} lacks {', '.join(missing)}")
     for batch in file.iter_batches(ROWS_AT_A_TIME, columns=list(_COLUMNS)):

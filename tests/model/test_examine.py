@@ -484,3 +484,11 @@ def test_checks_are_written_as_json_that_any_reader_takes(job: Job, at: Market, 
 
 def test_market_of_these_tests_begins_in_the_middle_of_a_longer_one(at: Market) -> None:
     assert not at.archived[0] and at.archived[-1] and WARM_UP_DAYS > 30
+
+
+def test_reading_does_not_ask_what_a_writer_calls_the_group_of_a_map(tmp_path: Path, honest: pa.Table) -> None:
+    pq.write_table(honest.slice(0, 50), tmp_path / "ours", compression="none")
+    content = (tmp_path / "ours").read_bytes()
+    tmp_path.joinpath("other").mkdir()
+    (tmp_path / "other" / "0").write_bytes(content.replace(b"key_value", b"map_entry"))
+    assert len(served.read(tmp_path / "other")) == 50

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fraud import retraining_task
-from fraud.errors import RetrainingSuperseded
+from fraud.errors import RetrainingSuperseded, StoreUnavailable
 from fraud.retraining import Outcome, Retraining
 from fraud.retraining_ports import RetrainingAlarms
 from fraud.retraining_task import Answer, Task
@@ -67,7 +67,11 @@ class RetrainingEnd:
         return Answer(next=_word(record), sentence=f"{record.sentence}{self._still_on(record)}")
 
     def _still_on(self, record: Retraining) -> str:
-        firing = ", ".join(self.alarms.firing())
+        try:
+            firing = ", ".join(self.alarms.firing())
+        except StoreUnavailable:
+            # The lock is free already: what is only told must not fail the end.
+            return ""
         return f" {firing} is on still: reminders see to it after {record.plan.cooldown_hours} hours." if firing else ""
 
 
