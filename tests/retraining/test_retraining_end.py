@@ -118,6 +118,16 @@ def test_release_tells_of_alarms_that_are_on_still() -> None:
     assert said == (f"{world.record.sentence} {DRIFT}, {QUALITY} is on still: reminders see to it after 5 hours.")
 
 
+def test_release_is_not_failed_by_alarms_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unread(_: object) -> list[str]:
+        raise StoreUnavailable("DescribeAlarms: Throttling")
+
+    world = judged()
+    monkeypatch.setattr(type(world.alarms), "firing", unread)
+    assert world.end.release(task("release")).sentence == world.record.sentence
+    assert world.record.is_over
+
+
 def test_release_after_the_lock_was_taken_over_is_superseded() -> None:
     """Its record is closed, and whoever took over did not begin, or not yet: nobody has to look."""
     world = begun()
