@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fraud import retraining_bootstrap, retraining_task
+from fraud import machine_task, retraining_bootstrap
 
 logger = Logger()
 use_case = cache(retraining_bootstrap.job_inspection)
@@ -17,8 +17,8 @@ use_case = cache(retraining_bootstrap.job_inspection)
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer `look`."""
-    task = retraining_task.task(event)
+    task = machine_task.task(event)
     tasks = {"look": use_case().look}
-    answer = retraining_task.answered(lambda: tasks[task.task](task), permanent="failed")
+    answer = machine_task.answered(lambda: tasks[task.task](task), permanent="failed")
     logger.info(task.task, extra={"execution": task.execution, "next": answer["next"], "sentence": answer["sentence"]})
     return answer

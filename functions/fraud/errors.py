@@ -6,7 +6,8 @@
     │   ├── ModelUnavailable     the endpoint did not answer with usable scores
     │   ├── DeploymentInterrupted  a step of a deployment did not come to its end
     │   ├── RolloutMoved         somebody else changed the rollout meanwhile
-    │   └── RetrainingMoved      somebody else changed the retraining's record meanwhile
+    │   ├── RetrainingMoved      somebody else changed the retraining's record meanwhile
+    │   └── MonitoringMoved      somebody else changed the monitoring's record meanwhile
     └── Permanent                the same call will fail for ever
         ├── InvalidRecord        a record that cannot be accepted
         │   ├── InvalidTransaction
@@ -19,10 +20,14 @@
         ├── InvalidPlan          a plan of a rollout or a retraining that cannot be followed
         ├── InvalidEvidence      what a job wrote of its findings, and nobody can read
         ├── RetrainingRefused    a retraining that may not begin as it was asked for
-        ├── RetrainingSuperseded the caller's retraining is over, or is another's by now
+        ├── ModelMonitorRefused  SageMaker Model Monitor is not to be had
+        ├── MonitoringRefused    a refresh of monitoring, or a look, that cannot be followed as it was asked for
+        ├── Superseded           the caller's run is over, or is another's by now
+        │   ├── RetrainingSuperseded
+        │   ├── MonitoringSuperseded
+        │   └── RolloutSuperseded
         ├── RolloutRefused       a rollout, or an answer to its question, that may not be
         ├── RolloutStopped       the rollout was told to roll back
-        ├── RolloutSuperseded    the caller's rollout is over, or is another's by now
         └── RollbackUnverified   traffic was not seen to be back with the champion
 
 No message carries a payload: what a producer sent may hold what must never reach a log.
@@ -57,6 +62,10 @@ class RolloutMoved(Retryable):
 
 class RetrainingMoved(Retryable):
     """Somebody else changed the retraining's record meanwhile; nothing was written."""
+
+
+class MonitoringMoved(Retryable):
+    """Somebody else changed the monitoring's record meanwhile; nothing was written."""
 
 
 class Permanent(FraudError):
@@ -120,7 +129,19 @@ class RetrainingRefused(Permanent):
     """A retraining that may not begin as it was asked for."""
 
 
-class RetrainingSuperseded(Permanent):
+class ModelMonitorRefused(Permanent):
+    """SageMaker Model Monitor is not to be had: in this account, this region, or for this endpoint."""
+
+
+class MonitoringRefused(Permanent):
+    """A refresh of monitoring, or a look at a window, that cannot be followed as it was asked for."""
+
+
+class Superseded(Permanent):
+    """The caller's run is over, or another execution's by now; it must change nothing."""
+
+
+class RetrainingSuperseded(Superseded):
     """The caller's retraining is over, or another execution's by now; it must change nothing."""
 
 
@@ -132,7 +153,11 @@ class RolloutStopped(Permanent):
     """The rollout was told to roll back, by an alarm or a person."""
 
 
-class RolloutSuperseded(Permanent):
+class MonitoringSuperseded(Superseded):
+    """The caller's refresh of monitoring is over, or another execution's by now; it must change nothing."""
+
+
+class RolloutSuperseded(Superseded):
     """The caller's rollout is over, or another execution's by now; it must change nothing."""
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 NAME = "source.tar.gz"
-SCRIPTS = ("train.py", "examine.py", "evaluate.py")
-CORE = ("__init__.py", "entities.py", "features.py", "windows.py")
+SCRIPTS = ("train.py", "examine.py", "evaluate.py", "baseline.py", "monitor.py")
+CORE = ("__init__.py", "drift.py", "entities.py", "features.py", "windows.py")
 KINDS = (".py", ".json", ".html")
 
 

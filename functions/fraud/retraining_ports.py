@@ -135,6 +135,10 @@ class SourceCode(Protocol):
         """The source archive, the same bytes for the same code."""
         ...
 
-    def query(self) -> str:
-        """The text of `training_set.sql`, its placeholders not filled in."""
+    def query(self, name: str) -> str:
+        """The text of a query, its placeholders not filled in: `training_set` or `monitored_window`."""
+        ...
+
+    def preprocessor(self) -> bytes:
+        """The script that takes captured batches apart for Model Monitor."""
         ...

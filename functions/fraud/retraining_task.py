@@ -1,56 +1,13 @@
-"""What the retraining's machine asks of a function, and what it gets: one shape for every task.
-
-An expected outcome is an answer, told by its `next`; only the unexpected is an error, which the machine retries or
-catches. `run` is what the jobs' states read; an answer that leads to no job leaves it empty.
-"""
+"""What people, schedules and alarms ask of the retraining's machine: the input of its executions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from fraud.errors import Permanent, RetrainingRefused, RetrainingSuperseded
+from fraud.errors import RetrainingRefused
 from fraud.retraining import Kind
-
-
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A task, as the state machine words it.
-
-    Args:
-        task: its name.
-        execution: ARN of the execution that asks.
-        execution_name: its name.
-        input: of the execution, as a person, a schedule or an event wrote it.
-        job: `query`, `examine`, `train` or `evaluate`, for a task about one of them.
-        error: of the state before, as the machine caught it: JSON text.
-        run: of the answer before.
-    """
-
-    task: str
-    execution: str
-    execution_name: str
-    input: Any = None
-    job: str = ""
-    error: str = ""
-    run: dict[str, Any] = msgspec.field(default_factory=dict)
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a task answers; every field is always there, because a path that is not ends an execution.
-
-    Args:
-        next: what follows, a word that a Choice tests.
-        sentence: for people.
-        wait_seconds: how long to wait, where `next` asks for it.
-        run: what the jobs' states read, see `services.retraining_run`.
-    """
-
-    next: str
-    sentence: str = ""
-    wait_seconds: int = 0
-    run: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,11 +26,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     started_by: str = ""
 
 
-def task(event: Mapping[str, Any]) -> Task:
-    """A task from the event of its function."""
-    return msgspec.convert(event, Task)
-
-
 def request(given: Any) -> Request:
     """A request from an execution's input; none at all is `{}`.
 
@@ -84,38 +36,3 @@ def request(given: Any) -> Request:
         return msgspec.convert({} if given is None else given, Request)
     except msgspec.ValidationError as error:
         raise RetrainingRefused(f"The input is not {{}} or {{plan, trigger, alarm, started_by}}: {error}") from error
-
-
-def answered(call: Callable[[], Answer], permanent: str = "") -> dict[str, Any]:
-    """The answer of a task as plain values; what can never succeed is answered with the word for it, if any."""
-    try:
-        answer = call()
-    except RetrainingSuperseded as error:
-        answer = Answer(next="superseded", sentence=str(error))
-    except Permanent as error:
-        if not permanent:
-            raise
-        answer = Answer(next=permanent, sentence=str(error))
-    plain: dict[str, Any] = msgspec.to_builtins(answer)
-    return plain
-
-
-def explained(error: str) -> str:
-    """Why a state failed, in words, from what the machine caught: JSON text with `Error` and `Cause`, or a sentence.
-
-    The cause of a job's failure is the job's own description, as JSON text.
-    """
-    caught = _object(error)
-    if not caught:
-        return error or "It ended for a reason that nobody noted."
-    job = _object(str(caught.get("Cause", "")))
-    reason = job.get("FailureReason") or job.get("ExitMessage") or job.get("errorMessage") or caught.get("Cause") or ""
-    return f"{caught.get('Error', 'An error')}: {reason}".removesuffix(": ")
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -15,10 +15,14 @@ FILES = {
     "train.py": "train",
     "examine.py": "examine",
     "evaluate.py": "evaluate",
+    "baseline.py": "baseline",
+    "monitor.py": "monitor",
+    "capture_preprocessor.py": "preprocess",
     "params.json": "{}",
     "report.html": "<p>",
     "notes.txt": "none of it",
     "sql/training_set.sql": "SELECT 'é' FROM decisions WHERE dt >= '$first_day'",
+    "sql/monitored_window.sql": "SELECT 1",
 }
 
 
@@ -39,17 +43,23 @@ def packed(archive: bytes) -> dict[str, bytes]:
 def test_archive_holds_the_scripts_beside_the_packages_that_they_import(source: LayerSource) -> None:
     found = packed(source.archive())
     assert sorted(found) == [
+        "baseline.py",
         "evaluate.py",
         "examine.py",
         "fraud/__init__.py",
+        "fraud/drift.py",
         "fraud/entities.py",
         "fraud/features.py",
         "fraud/windows.py",
+        "model/baseline.py",
+        "model/capture_preprocessor.py",
         "model/evaluate.py",
         "model/examine.py",
+        "model/monitor.py",
         "model/params.json",
         "model/report.html",
         "model/train.py",
+        "monitor.py",
         "train.py",
     ]
     assert found["train.py"] == found["model/train.py"] == b"train"
@@ -64,5 +74,10 @@ def test_archive_of_the_same_code_is_the_same_bytes(source: LayerSource) -> None
     assert source.archive() != first
 
 
-def test_query_is_the_layers_own(source: LayerSource) -> None:
-    assert source.query() == FILES["sql/training_set.sql"]
+@pytest.mark.parametrize("name", ["training_set", "monitored_window"])
+def test_query_is_the_layers_own(source: LayerSource, name: str) -> None:
+    assert source.query(name) == FILES[f"sql/{name}.sql"]
+
+
+def test_preprocessor_is_the_layers_own(source: LayerSource) -> None:
+    assert source.preprocessor() == b"preprocess"

@@ -147,5 +147,8 @@ class FakeSource:
     def archive(self) -> bytes:
         return self.content
 
-    def query(self) -> str:
+    def query(self, name: str) -> str:
         return self.text
+
+    def preprocessor(self) -> bytes:
+        return b"preprocessor"

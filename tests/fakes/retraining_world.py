@@ -8,9 +8,9 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from fraud import model_package, retraining_task, routing
+from fraud import machine_task, model_package, routing
+from fraud.machine_task import Answer, Task
 from fraud.retraining import Files, Retraining
-from fraud.retraining_task import Answer, Task
 from fraud.routing import Routing
 from fraud.services.job_inspection import JobInspection
 from fraud.services.packages import Packages
@@ -166,8 +166,8 @@ class RetrainingWorld:
             "judge_retraining": self.judgement,
             "finish_retraining": self.end,
         }[function]
-        asked = retraining_task.task(event)
-        return retraining_task.answered(lambda: getattr(use_case, asked.task)(asked), PERMANENT[function])
+        asked = machine_task.task(event)
+        return machine_task.answered(lambda: getattr(use_case, asked.task)(asked), PERMANENT[function])
 
     # --- Looking ------------------------------------------------------------------------------------------------------
 

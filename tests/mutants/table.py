@@ -304,7 +304,7 @@ TABLE = (
         "why a job was never started is lost",
         (35,),
         JOB_INSPECTION,
-        "retraining_task.explained(task.error)",
+        "machine_task.explained(task.error)",
         '"nobody knows why"',
     ),
     Mutant("the job of another run is adopted", (35,), "fraud/retraining.py", "self.owner.encode()", 'b""'),

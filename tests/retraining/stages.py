@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fraud.retraining_task import Answer
+from fraud.machine_task import Answer
 from tests.fakes.retraining_findings import Findings
 from tests.fakes.retraining_world import PACKAGE, RetrainingWorld, task
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from fraud.errors import StoreUnavailable
+from fraud.machine_task import Answer
 from fraud.retraining_ports import JobPhase, JobState
-from fraud.retraining_task import Answer
 from fraud.services.job_inspection import LOOK_SECONDS
 from tests.fakes.retraining_world import RetrainingWorld, task
 

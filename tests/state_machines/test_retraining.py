@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from fraud.errors import DeploymentInterrupted, InvalidEvidence, RetrainingMoved, StoreUnavailable
+from fraud.machine_task import answered, explained, task
 from fraud.retraining_ports import JobPhase, JobState
-from fraud.retraining_task import answered, explained, task
 from fraud.services.job_inspection import LOOK_SECONDS, JobInspection
 from tests.fakes.retraining import FakeJobs
 from tests.state_machines.engine import Function, Run

@@ -46,18 +46,23 @@ def test_build_holds_the_scripts_beside_the_packages_that_they_import(packages: 
     archive = job_source.build(*packages)
 
     assert [member.name for member in members(archive)] == [
+        "baseline.py",
         "evaluate.py",
         "examine.py",
         "fraud/__init__.py",
+        "fraud/drift.py",
         "fraud/entities.py",
         "fraud/features.py",
         "fraud/windows.py",
         "model/__init__.py",
+        "model/baseline.py",
         "model/evaluate.py",
         "model/examine.py",
+        "model/monitor.py",
         "model/params.json",
         "model/report.html",
         "model/train.py",
+        "monitor.py",
         "train.py",
     ]
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from fraud.errors import InvalidEvidence, InvalidPlan, RetrainingMoved, RetrainingRefused, RetrainingSuperseded
+from fraud.machine_task import Answer, Task, answered, explained, task
 from fraud.retraining import Kind
-from fraud.retraining_task import Answer, Request, Task, answered, explained, request, task
+from fraud.retraining_task import Request, request
 
 EVENT = {"task": "lock", "execution": "arn:e", "execution_name": "e"}
 

@@ -25,6 +25,10 @@ class LayerSource:
         """The source archive, the same bytes for the same code."""
         return job_source.build(self.model, CORE)
 
-    def query(self) -> str:
-        """The text of `training_set.sql`, its placeholders not filled in."""
-        return (self.model / "sql" / "training_set.sql").read_text(encoding="utf-8")
+    def query(self, name: str) -> str:
+        """The text of a query, its placeholders not filled in: `training_set` or `monitored_window`."""
+        return (self.model / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+    def preprocessor(self) -> bytes:
+        """The script that takes captured batches apart for Model Monitor."""
+        return (self.model / "capture_preprocessor.py").read_bytes()

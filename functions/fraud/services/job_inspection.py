@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fraud import retraining_task
+from fraud import machine_task
+from fraud.machine_task import Answer, Task
 from fraud.retraining_ports import JobPhase, Jobs
-from fraud.retraining_task import Answer, Task
 
 LOOK_SECONDS = 180
 """A look takes nine events of an execution's history, which holds 25,000, and a job may take five days."""
@@ -41,5 +41,5 @@ class JobInspection:
             return Answer(next="wait", sentence=said, wait_seconds=LOOK_SECONDS, run=task.run)
         if state.phase is JobPhase.FAILED:
             return Answer(next="failed", sentence=f"{name} failed: {state.detail}", run=task.run)
-        why = retraining_task.explained(task.error)
+        why = machine_task.explained(task.error)
         return Answer(next="failed", sentence=f"{name} did not start: {why}", run=task.run)

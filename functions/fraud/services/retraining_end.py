@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fraud import retraining_task
+from fraud import machine_task
 from fraud.errors import RetrainingSuperseded, StoreUnavailable
+from fraud.machine_task import Answer, Task
 from fraud.retraining import Outcome, Retraining
 from fraud.retraining_ports import RetrainingAlarms
-from fraud.retraining_task import Answer, Task
 from fraud.rollout_ports import Bell
 from fraud.services.retraining_records import RetrainingRecords
 
@@ -50,7 +50,7 @@ class RetrainingEnd:
         Raises:
             RetrainingMoved, StoreUnavailable: ask again.
         """
-        said = retraining_task.explained(task.error)
+        said = machine_task.explained(task.error)
         try:
             record = self.records.mine(task.execution)
         except RetrainingSuperseded:

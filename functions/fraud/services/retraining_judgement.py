@@ -13,10 +13,10 @@ from fraud.dataset_checks import Checks
 from fraud.deployment_ports import Evidence, PackageStore, RoutingStore
 from fraud.errors import InvalidEvidence, InvalidPackage
 from fraud.evaluation import Evaluation, Judgement, Verdict
+from fraud.machine_task import Answer, Task
 from fraud.model_package import LARGEST_ARTEFACT
 from fraud.retraining import Files, Outcome, Retraining
 from fraud.retraining_ports import RunFiles
-from fraud.retraining_task import Answer, Task
 from fraud.services.packages import Packages
 from fraud.services.retraining_records import RetrainingRecords
 from fraud.transaction import rfc3339

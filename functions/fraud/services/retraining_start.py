@@ -11,10 +11,10 @@ from typing import Any
 from fraud import dataset_query, job_source, retraining_plan, retraining_task
 from fraud.deployment_ports import Registry, RoutingStore
 from fraud.errors import RetrainingRefused, RetrainingSuperseded
+from fraud.machine_task import Answer, Task
 from fraud.retraining import Files, Kind, Outcome, Retraining, Trigger
 from fraud.retraining_plan import Plan
 from fraud.retraining_ports import Executions, RetrainingAlarms, RunFiles, SourceCode
-from fraud.retraining_task import Answer, Task
 from fraud.services.retraining_records import RetrainingRecords
 from fraud.services.retraining_run import run
 
@@ -133,7 +133,7 @@ class RetrainingStart:
         files, archive = self._files(task), self.source.archive()
         digest = hashlib.sha256(archive).hexdigest()[:16]
         source_uri = self.files.write(f"source/{digest}/{job_source.NAME}", archive)
-        select = dataset_query.select(self.source.query(), record.as_of, record.plan.archive_days)
+        select = dataset_query.select(self.source.query("training_set"), record.as_of, record.plan.archive_days)
         query = dataset_query.unload(select, files.dataset)
         champion_uri = self._champion_uri(record)
         told = run(record, files, source_uri=source_uri, query=query, champion_uri=champion_uri)
