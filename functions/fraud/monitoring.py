@@ -86,6 +86,8 @@ class Refresh(msgspec.Struct, frozen=True, kw_only=True):
         baseline: that stands; None before the first.
         made_baseline: whether this refresh made it.
         schedules: of Model Monitor.
+        schedules_since: when they began to be replaced, seconds since 1970; 0 before.
+        changed_schedules: whether this refresh changed any.
         liveness: whether monitoring is alive, in words.
         is_alive: the same, as a fact.
         outcome: how it ended; None while it runs.
@@ -104,6 +106,8 @@ class Refresh(msgspec.Struct, frozen=True, kw_only=True):
     baseline: Baseline | None = None
     made_baseline: bool = False
     schedules: tuple[Schedule, ...] = ()
+    schedules_since: float = 0.0
+    changed_schedules: bool = False
     liveness: str = ""
     is_alive: bool = True
     outcome: Outcome | None = None

@@ -163,6 +163,45 @@ class RetrainingEndSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshSettings:
+    """Environment of `refresh_monitoring`; `monitoring_plan` is the JSON text of the stack's default plan.
+
+    `capture_percentage` is the share of requests that endpoints capture; 0 wants no schedules of Model Monitor.
+    """
+
+    rollout_table: str
+    monitoring_plan: str
+    archive_bucket: str
+    job_prefix: str
+    model_package_group: str
+    model_image: str
+    model_source: str
+    alarm_topic: str
+    endpoint_slot_a: str
+    endpoint_slot_b: str
+    capture_percentage: str
+    model_monitor_image: str
+    model_monitor_instance_type: str
+    monitoring_job_role: str
+    monitoring_schedule_state: str
+    volume_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """Environment of `judge_window`; `monitoring_plan` is the JSON text of the stack's default plan."""
+
+    rollout_table: str
+    monitoring_plan: str
+    monitoring_namespace: str
+    archive_bucket: str
+    job_prefix: str
+    model_package_group: str
+    model_image: str
+    model_source: str
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrySettings:
     """What registering a model needs to know: outputs of the stack.
 
