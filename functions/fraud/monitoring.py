@@ -187,13 +187,13 @@ class Files(msgspec.Struct, frozen=True):
 
     @property
     def root(self) -> str:
-        """Everything of the execution lies below it."""
+        """What the execution leaves lies below it."""
         return f"s3://{self.bucket}/monitoring/{self.kind}/{self.run_id}"
 
     @property
     def dataset(self) -> str:
-        """What the query wrote, Parquet."""
-        return f"{self.root}/dataset/"
+        """What the query wrote, Parquet; apart from the rest, because it holds cards and is removed after days."""
+        return f"s3://{self.bucket}/monitoring/datasets/{self.kind}/{self.run_id}/"
 
     @property
     def found(self) -> str:

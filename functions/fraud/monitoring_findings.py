@@ -200,6 +200,8 @@ VIOLATIONS = {
     Concern.DATA: "DataQualityViolations",
 }
 """Metrics whose alarms start retrainings, or call people."""
+RUN = Metric("MonitoringRuns", 1, "Count")
+"""Says that somebody looked."""
 QUALITY = {"average_precision": "AveragePrecision", "alert_precision": "AlertPrecision", "alert_recall": "AlertRecall"}
 
 
@@ -219,7 +221,7 @@ def metrics(found: Findings) -> Iterator[Metric]:
     """What is published of a look; violations always, also none, so that alarms end."""
     for concern, count in found.counts.items():
         yield Metric(VIOLATIONS[Concern(concern)], count, "Count")
-    yield Metric("MonitoringRuns", 1, "Count")
+    yield RUN
     yield Metric("WindowDecisions", found.rows, "Count")
     if found.champion_age_days is not None:
         yield Metric("ChampionAgeDays", found.champion_age_days, "None")

@@ -84,6 +84,8 @@ class DeploySettings:
     model_bucket: str
     execution_role: str
     volume_key: str
+    capture_uri: str
+    capture_percentage: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,7 @@ class WatchSettings:
 
     rollout_table: str
     monitoring_plan: str
-    monitoring_namespace: str
+    powertools_metrics_namespace: str
     archive_bucket: str
     job_prefix: str
     model_package_group: str

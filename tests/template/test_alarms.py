@@ -25,8 +25,11 @@ def every_alarm(of_type: OfType) -> Resources:
 
 @pytest.fixture
 def alarms(every_alarm: Resources) -> Resources:
-    """Those of the stack; those of its slots are in test_slot_alarms.py, those of its model in test_retraining.py."""
-    return {name: each for name, each in every_alarm.items() if "AlarmName" not in each}
+    """Those of the stack that look at one metric of one thing.
+
+    Those of its slots are in test_slot_alarms.py, of its model in test_retraining.py, of looks in test_monitoring.py.
+    """
+    return {name: each for name, each in every_alarm.items() if "AlarmName" not in each and "Dimensions" in each}
 
 
 def watched(alarm: dict[str, Any]) -> tuple[Any, str, str, Any]:
@@ -79,6 +82,11 @@ def test_every_way_to_be_set_aside_or_late_has_its_alarm(alarms: Resources) -> N
         "RetrainingFailedAlarm": (*machine("ExecutionsFailed", "RetrainingMachine"), 0),
         "RetrainingTimedOutAlarm": (*machine("ExecutionsTimedOut", "RetrainingMachine"), 0),
         "RetrainingEventsDeadAlarm": (*queue("RetrainingDeadLetterQueue"), 0),
+        "MonitoringFailedAlarm": (*machine("ExecutionsFailed", "MonitoringMachine"), 0),
+        "MonitoringTimedOutAlarm": (*machine("ExecutionsTimedOut", "MonitoringMachine"), 0),
+        "LookFailedAlarm": (*machine("ExecutionsFailed", "DriftMachine"), 0),
+        "LookTimedOutAlarm": (*machine("ExecutionsTimedOut", "DriftMachine"), 0),
+        "MonitoringEventsDeadAlarm": (*queue("MonitoringDeadLetterQueue"), 0),
     }
 
 

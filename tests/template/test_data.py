@@ -27,6 +27,7 @@ def test_queues_outlive_the_stack_and_the_stream_which_costs_by_the_hour_does_no
         "LabelDeadLetterQueue": ("RetainExceptOnCreate", "Retain"),
         "LabelQueue": ("RetainExceptOnCreate", "Retain"),
         "RetrainingDeadLetterQueue": ("RetainExceptOnCreate", "Retain"),
+        "MonitoringDeadLetterQueue": ("RetainExceptOnCreate", "Retain"),
         "RolloutDeadLetterQueue": ("RetainExceptOnCreate", "Retain"),
         "TransactionStream": ("Delete", "Retain"),
     }
@@ -84,14 +85,16 @@ def test_buckets_keep_versions_and_have_a_lifecycle(of_type: OfType) -> None:
 def test_models_are_never_removed_from_the_archive(template: dict[str, Any]) -> None:
     rules = template["Resources"]["ArchiveBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     expiring = [rule.get("Prefix", "") for rule in rules if "ExpirationInDays" in rule]
-    assert sorted(expiring) == ["decisions/", "labels/", "queries/", "retraining/"]
+    monitoring = ["monitoring/datasets/", "monitoring/model-monitor/", "monitoring/windows/"]
+    assert sorted(expiring) == ["capture/", "decisions/", "labels/", *monitoring, "queries/", "retraining/"]
 
 
-def test_what_holds_cards_is_kept_as_long_as_the_decisions_that_it_comes_from(template: dict[str, Any]) -> None:
+def test_what_holds_cards_is_kept_no_longer_than_the_decisions_that_it_comes_from(template: dict[str, Any]) -> None:
     rules = template["Resources"]["ArchiveBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     kept = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "Prefix" in rule}
     retention = {"Ref": "ArchiveRetentionDays"}
-    assert kept == {"decisions/": retention, "labels/": retention, "retraining/": retention, "queries/": 7}
+    lasting = ("decisions/", "labels/", "retraining/", "monitoring/windows/", "monitoring/model-monitor/")
+    assert kept == dict.fromkeys(lasting, retention) | {"queries/": 7, "monitoring/datasets/": 3, "capture/": 7}
 
 
 def test_archives_are_partitioned_by_day_and_compressed(of_type: OfType) -> None:

@@ -29,6 +29,7 @@ KEY_OF = {
 
 WITHOUT_THE_DATA_KEY = {
     "EventDeadLetterQueue.KmsMasterKeyId",
+    "MonitoringDeadLetterQueue.KmsMasterKeyId",
     "RetrainingDeadLetterQueue.KmsMasterKeyId",
     "RolloutDeadLetterQueue.KmsMasterKeyId",
 }

@@ -17,6 +17,7 @@ from fraud.settings import (
     LabellingSettings,
     PrepareSettings,
     ProjectionSettings,
+    RefreshSettings,
     RetrainingEndSettings,
     RetrainingJudgementSettings,
     RetrainingStartSettings,
@@ -24,6 +25,7 @@ from fraud.settings import (
     ShadowSettings,
     SteerSettings,
     TrafficSettings,
+    WatchSettings,
 )
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
@@ -51,6 +53,8 @@ SETTINGS = {
     "inspect_job": NoSettings,
     "judge_retraining": RetrainingJudgementSettings,
     "finish_retraining": RetrainingEndSettings,
+    "refresh_monitoring": RefreshSettings,
+    "judge_window": WatchSettings,
 }
 
 HANDLERS = sorted(SETTINGS)
@@ -98,6 +102,7 @@ def test_what_a_function_finds_by_name_is_what_the_outputs_name(
         "MODEL_BUCKET": "ArchiveBucketName",
         "MODEL_IMAGE": "ModelImageUri",
         "MODEL_PACKAGE_GROUP": "ModelPackageGroupName",
+        "MONITORING_JOB_ROLE": "MonitoringJobRoleArn",
         "ROLLOUT_TABLE": "RolloutTableName",
         "VOLUME_KEY": "DataKeyArn",
     }

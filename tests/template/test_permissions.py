@@ -38,6 +38,8 @@ WITHOUT_RESOURCE_LEVEL = LOG_DELIVERY | {
     "cloudwatch:PutMetricData",
     "dynamodb:ListStreams",
     "ecr:GetAuthorizationToken",
+    "sagemaker:ListDataQualityJobDefinitions",
+    "sagemaker:ListMonitoringExecutions",
 }
 
 
@@ -66,20 +68,24 @@ def test_all_resources_are_granted_only_to_actions_without_a_resource_level(role
 
 
 def test_metrics_are_put_only_to_namespaces_of_the_application(roles: Resources) -> None:
-    """Jobs of a retraining put none: what asks for a new model must not be written by what learns it."""
+    """Jobs put none: what asks for a new model, or calls people, must not be written by what learns or looks."""
+    own = {"Fn::Sub": "FraudDetection/${AWS::StackName}"}
     namespaces = {
-        "SageMakerExecution": [{"Fn::Sub": "FraudDetection/${AWS::StackName}"}, "/aws/sagemaker/*"],
-        "RetrainingJob": "/aws/sagemaker/*",
+        "SageMakerExecution": {"StringLike": [own, "/aws/sagemaker/*"]},
+        "RetrainingJob": {"StringLike": "/aws/sagemaker/*"},
+        "MonitoringJob": {"StringLike": ["/aws/sagemaker/*", "aws/sagemaker/*"]},
+        "JudgeWindow": {"StringEquals": own},
     }
     assert granted_to(roles, "cloudwatch:PutMetricData") == set(namespaces)
     for name, allowed in namespaces.items():
         (granted,) = granting(roles[f"{name}Role"], "cloudwatch:PutMetricData")
-        assert granted["Condition"] == {"StringLike": {"cloudwatch:namespace": allowed}}
+        wanted = {operator: {"cloudwatch:namespace": namespace} for operator, namespace in allowed.items()}
+        assert granted["Condition"] == wanted
 
 
 def test_a_service_acts_only_for_this_account(roles: Resources, role_of: Resources) -> None:
     of_services = [role for role in roles.values() if role not in role_of.values()]
-    assert len(of_services) == 8
+    assert len(of_services) == 13
     for role in of_services:
         (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
@@ -170,7 +176,13 @@ def test_names_of_models_and_configurations_begin_as_policies_say() -> None:
 
 
 def test_models_and_jobs_may_only_be_given_the_role_that_they_run_under(roles: Resources) -> None:
-    passed = {"DeployChallenger": "SageMakerExecutionRole", "RetrainingMachine": "RetrainingJobRole"}
+    passed = {
+        "DeployChallenger": "SageMakerExecutionRole",
+        "RetrainingMachine": "RetrainingJobRole",
+        "MonitoringMachine": "MonitoringJobRole",
+        "DriftMachine": "MonitoringJobRole",
+        "RefreshMonitoring": "MonitoringJobRole",
+    }
     assert granted_to(roles, "iam:PassRole") == set(passed)
     for name, role in passed.items():
         (granted,) = granting(roles[f"{name}Role"], "iam:PassRole")
@@ -179,15 +191,17 @@ def test_models_and_jobs_may_only_be_given_the_role_that_they_run_under(roles: R
 
 
 def test_the_data_key_is_granted_on_only_to_services_of_aws(roles: Resources) -> None:
-    assert granted_to(roles, "kms:CreateGrant") == {"DeployChallenger", "RetrainingJob", "SageMakerExecution"}
+    holders = {"DeployChallenger", "MonitoringJob", "RetrainingJob", "SageMakerExecution"}
+    assert granted_to(roles, "kms:CreateGrant") == holders
     grants = [each for role in roles.values() for each in granting(role, "kms:CreateGrant")]
-    assert [each["Condition"] for each in grants] == [{"Bool": {"kms:GrantIsForAWSResource": "true"}}] * 3
+    assert [each["Condition"] for each in grants] == [{"Bool": {"kms:GrantIsForAWSResource": "true"}}] * 4
 
 
 def test_packages_are_read_by_what_chooses_and_deploys_them(roles: Resources) -> None:
     learning = {"PrepareRetraining", "JudgeRetraining"}
     reading = granted_to(roles, "sagemaker:DescribeModelPackage")
-    assert reading == {"PrepareRollout", "DeployChallenger"} | learning
+    watching = {"RefreshMonitoring", "JudgeWindow"}
+    assert reading == {"PrepareRollout", "DeployChallenger"} | learning | watching
     for name in reading:
         assert resources(granting(roles[f"{name}Role"], "sagemaker:DescribeModelPackage")) == [PACKAGES]
     for name in ("PrepareRolloutRole", "DeployChallengerRole"):
@@ -233,18 +247,23 @@ def test_only_those_who_pass_a_persons_word_on_answer_the_machine_and_no_other_m
 
 def test_what_starts_a_machine_starts_no_other(roles: Resources) -> None:
     machines = {
-        "ModelApproval": "RolloutMachine",
-        "RetrainingAlarm": "RetrainingMachine",
-        "RetrainingSchedule": "RetrainingMachine",
+        "ModelApproval": ["RolloutMachine"],
+        "RetrainingAlarm": ["RetrainingMachine"],
+        "RetrainingSchedule": ["RetrainingMachine"],
+        "MonitoringPromotion": ["MonitoringMachine"],
+        "MonitoringSchedule": ["DriftMachine", "MonitoringMachine"],
+        "DriftMachine": ["MonitoringMachine"],
     }
     assert granted_to(roles, "states:StartExecution") == set(machines)
-    for name, machine in machines.items():
-        assert resources(granting(roles[f"{name}Role"], "states:StartExecution")) == [{"Ref": machine}]
+    for name, started in machines.items():
+        granted = resources(granting(roles[f"{name}Role"], "states:StartExecution"))
+        assert granted == [{"Ref": machine} for machine in started]
 
 
 def test_people_are_called_by_what_asks_stops_ends_and_orders(roles: Resources) -> None:
     calling = granted_to(roles, "sns:Publish")
-    assert calling == {"SteerRollout", "AbortRollout", "RolloutMachine", "FinishRetraining", "RetrainingMachine"}
+    rollouts = {"SteerRollout", "AbortRollout", "RolloutMachine"}
+    assert calling == rollouts | {"FinishRetraining", "RetrainingMachine", "RefreshMonitoring", "MonitoringMachine"}
     for name in calling:
         assert resources(granting(roles[f"{name}Role"], "sns:Publish")) == [{"Ref": "AlarmTopic"}]
 
@@ -257,7 +276,11 @@ def test_what_becomes_of_a_rollout_is_announced_on_the_stacks_bus_only(roles: Re
 
 
 def test_what_stops_rollouts_and_the_scheduler_may_set_aside_what_they_failed_at(roles: Resources) -> None:
-    queues = {"AbortRollout": "RolloutDeadLetterQueue", "RetrainingSchedule": "RetrainingDeadLetterQueue"}
+    queues = {
+        "AbortRollout": "RolloutDeadLetterQueue",
+        "RetrainingSchedule": "RetrainingDeadLetterQueue",
+        "MonitoringSchedule": "MonitoringDeadLetterQueue",
+    }
     assert granted_to(roles, "sqs:SendMessage") == set(queues)
     for name, queue in queues.items():
         assert resources(granting(roles[f"{name}Role"], "sqs:SendMessage")) == [{"Fn::GetAtt": [queue, "Arn"]}]
@@ -283,20 +306,31 @@ def test_the_machine_calls_its_functions_and_does_nothing_itself(roles: Resource
 WILD = {
     # Objects, by prefix.
     "/aws/lambda/*",
+    "/capture/*",
     "/decisions/*",
     "/errors/*",
     "/history/*",
     "/labels/*",
     "/models/*",
+    "/monitoring/*",
+    "/monitoring/baselines/*",
+    "/monitoring/datasets/*",
+    "/monitoring/windows/*",
     "/poison/*",
     "/queries/*",
     "/retraining/*",
     "/source/*",
     # Jobs, which are named after the stack, the execution in twelve digits, and what they do.
+    "/${AWS::StackName}-????????????-baseline",
     "/${AWS::StackName}-????????????-evaluate",
     "/${AWS::StackName}-????????????-examine",
+    "/${AWS::StackName}-????????????-monitor",
     "/${AWS::StackName}-????????????-train",
-    # Executions of the retraining.
+    # Schedules of Model Monitor and their definitions, which are named after a slot.
+    "monitoring-schedule/${AWS::StackName}-?-data-quality",
+    "data-quality-job-definition/${AWS::StackName}-?-data-quality-*",
+    # Executions of machines whose lock is held by one.
+    ":execution:${MonitoringMachine.Name}:*",
     ":execution:${RetrainingMachine.Name}:*",
     # What is named after a slot, a group, the stack's alarms.
     "-a-v*",
@@ -341,13 +375,12 @@ def test_a_pattern_that_reaches_further_is_found(roles: Resources, planted: str)
     assert unbounded(roles) == [f"AbortRolloutRole: {planted}"]
 
 
-def test_sagemaker_reads_models_and_writes_to_no_bucket(roles: Resources) -> None:
+def test_models_are_read_by_what_serves_them_which_writes_what_it_captures(roles: Resources) -> None:
     role = roles["SageMakerExecutionRole"]
     assert resources(granting(role, "s3:GetObject")) == [{"Fn::Sub": "${ArchiveBucket.Arn}/models/*"}]
     (listing,) = granting(role, "s3:ListBucket")
     assert listing["Condition"] == {"StringLike": {"s3:prefix": "models/*"}}
-    actions = {action for each in statements(role) for action in listed(each["Action"])}
-    assert not {"s3:PutObject", "kms:GenerateDataKey"} & actions
+    assert resources(granting(role, "s3:PutObject")) == [{"Fn::Sub": "${ArchiveBucket.Arn}/capture/*"}]
 
 
 def test_every_function_writes_only_to_its_own_log_group(of_type: OfType, role_of: Resources) -> None:
@@ -413,6 +446,8 @@ def tables(role: dict[str, Any], action: str) -> set[str]:
         ("InspectJobFunction", {}),
         ("JudgeRetrainingFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}}),
         ("FinishRetrainingFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}}),
+        ("RefreshMonitoringFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}}),
+        ("JudgeWindowFunction", {"GetItem": {"Rollout"}, "PutItem": {"Rollout"}}),
     ],
 )
 def test_a_function_touches_only_the_tables_it_works_on(
@@ -466,6 +501,8 @@ RETRAININGS = ["retraining", "retrainings"]
         ("PrepareRetrainingFunction", "StringEquals", RETRAININGS),
         ("JudgeRetrainingFunction", "StringEquals", RETRAININGS),
         ("FinishRetrainingFunction", "StringEquals", RETRAININGS),
+        ("RefreshMonitoringFunction", "StringEquals", ["monitoring"]),
+        ("JudgeWindowFunction", "StringEquals", ["monitoring"]),
     ],
 )
 def test_what_a_rollout_is_judged_by_is_not_written_by_what_moves_or_judges_it(
@@ -508,6 +545,8 @@ def services_of(role: dict[str, Any]) -> set[str]:
         ("InspectJobFunction", set()),
         ("JudgeRetrainingFunction", {"dynamodb", "s3"}),
         ("FinishRetrainingFunction", {"dynamodb", "sns"}),
+        ("RefreshMonitoringFunction", {"dynamodb", "s3", "sns"}),
+        ("JudgeWindowFunction", {"dynamodb", "s3"}),
     ],
 )
 def test_a_function_uses_the_data_key_only_through_the_services_it_uses(

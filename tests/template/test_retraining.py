@@ -38,7 +38,8 @@ def definition(written: dict[str, Any]) -> str:
 
 @pytest.fixture
 def schedules(of_type: OfType) -> Resources:
-    return {name: each["Properties"] for name, each in of_type("AWS::Scheduler::Schedule").items()}
+    found = {name: each["Properties"] for name, each in of_type("AWS::Scheduler::Schedule").items()}
+    return {name: each for name, each in found.items() if each["Target"]["Arn"] == MACHINE}
 
 
 @pytest.fixture
@@ -168,13 +169,18 @@ def test_those_who_look_for_the_alarms_and_the_rule_know_the_same_prefix(
     assert sorted(alarms) == ["drift", "model-quality"]
 
 
-def test_an_alarm_about_the_model_counts_what_monitoring_found_in_an_hour(alarms: Resources) -> None:
+def test_an_alarm_about_the_model_counts_what_monitoring_found_in_six_hours(alarms: Resources) -> None:
     metrics = {name: each["MetricName"] for name, each in alarms.items()}
     assert metrics == {"drift": "DriftViolations", "model-quality": "ModelQualityViolations"}
     for each in alarms.values():
         assert each["Namespace"] == {"Fn::Sub": "FraudDetection/${AWS::StackName}"}
         assert "Dimensions" not in each
-        assert (each["Statistic"], each["Period"], each["EvaluationPeriods"], each["Threshold"]) == ("Sum", HOUR, 1, 0)
+        assert (each["Statistic"], each["Period"], each["EvaluationPeriods"], each["Threshold"]) == (
+            "Sum",
+            6 * HOUR,
+            1,
+            0,
+        )
 
 
 # --- What it brings to its jobs ---------------------------------------------------------------------------------------
@@ -184,16 +190,17 @@ def test_what_jobs_run_comes_as_a_layer_where_the_function_looks_for_it(
     written: dict[str, Any], template: dict[str, Any]
 ) -> None:
     layer = written["Resources"]["ModelSourceLayer"]["Properties"]
-    assert "SELECT" in LayerSource(ROOT / layer["ContentUri"]).query()
+    assert "SELECT" in LayerSource(ROOT / layer["ContentUri"]).query("training_set")
     function = template["Resources"]["PrepareRetrainingFunction"]["Properties"]
     assert function["Environment"]["Variables"]["MODEL_SOURCE"] == "/opt"
     assert layer["CompatibleRuntimes"] == [function["Runtime"]]
 
 
-def test_the_layer_is_brought_to_the_one_function_that_hands_it_on(of_type: OfType) -> None:
+def test_the_layer_is_brought_to_the_functions_that_hand_it_on(of_type: OfType) -> None:
     (layer,) = of_type("AWS::Lambda::LayerVersion")
     layers = {name: each["Properties"].get("Layers") for name, each in of_type("AWS::Lambda::Function").items()}
-    assert {name: each for name, each in layers.items() if each} == {"PrepareRetrainingFunction": [{"Ref": layer}]}
+    handing_on = ("PrepareRetrainingFunction", "RefreshMonitoringFunction", "JudgeWindowFunction")
+    assert {name: each for name, each in layers.items() if each} == {name: [{"Ref": layer}] for name in handing_on}
 
 
 def test_names_of_jobs_begin_with_the_stacks(template: dict[str, Any]) -> None:

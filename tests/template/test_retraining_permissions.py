@@ -96,10 +96,14 @@ def test_a_function_is_granted_what_its_use_case_calls_and_no_more(roles: Resour
 
 
 def test_a_lock_is_asked_for_its_own_machines_executions_only(roles: Resources) -> None:
-    assert granted_to(roles, "states:DescribeExecution") == {"PrepareRetraining"}
-    execution = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${RetrainingMachine.Name}:*"
-    asked = resources(granting(roles["PrepareRetrainingRole"], "states:DescribeExecution"))
-    assert asked == [{"Fn::Sub": execution}]
+    machines = {"PrepareRetraining": "RetrainingMachine", "RefreshMonitoring": "MonitoringMachine"}
+    assert granted_to(roles, "states:DescribeExecution") == set(machines)
+    for name, machine in machines.items():
+        asked = resources(granting(roles[f"{name}Role"], "states:DescribeExecution"))
+        execution = (
+            f"arn:${{AWS::Partition}}:states:${{AWS::Region}}:${{AWS::AccountId}}:execution:${{{machine}.Name}}:*"
+        )
+        assert asked == [{"Fn::Sub": execution}]
 
 
 def test_the_history_lies_where_its_policy_says() -> None:
@@ -131,7 +135,11 @@ def test_what_looks_at_jobs_looks_at_those_of_this_stack(roles: Resources) -> No
         kind: [each["Fn::Sub"] for each in resources(granting(role, f"sagemaker:Describe{kind}Job"))]
         for kind in ("Training", "Processing")
     }
-    assert described == {"Training": [JOBS["train"]], "Processing": [JOBS["examine"], JOBS["evaluate"]]}
+    monitoring = [
+        f"{SAGEMAKER}processing-job/${{AWS::StackName}}-????????????-{job}" for job in ("baseline", "monitor")
+    ]
+    retraining = [JOBS["examine"], JOBS["evaluate"]]
+    assert described == {"Training": [JOBS["train"]], "Processing": [*retraining, *monitoring]}
 
 
 # --- Names and places -------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ DEAD_LETTERS = {"Fn::GetAtt": ["RolloutDeadLetterQueue", "Arn"]}
 def rules(of_type: OfType) -> Resources:
     """Those of rollouts; that of retrainings is in test_retraining.py."""
     found = of_type("AWS::Events::Rule").items()
-    return {name: each["Properties"] for name, each in found if not name.startswith("Retraining")}
+    return {name: each["Properties"] for name, each in found if not name.startswith(("Retraining", "Monitoring"))}
 
 
 @pytest.fixture
@@ -85,10 +85,11 @@ def test_whoever_answers_the_machine_does_not_need_it_in_order_to_be_made(templa
         "SteerRolloutAnswers": ["SteerRolloutRole"],
         "AbortRolloutAnswers": ["AbortRolloutRole"],
         "PrepareRetrainingExecutions": ["PrepareRetrainingRole"],
+        "RefreshMonitoringExecutions": ["RefreshMonitoringRole"],
     }
     for (name,) in roles.values():
         text = json.dumps(template["Resources"][name])
-        assert "RolloutMachine" not in text and "RetrainingMachine" not in text
+        assert not [machine for machine in ("Rollout", "Retraining", "Monitoring") if f"{machine}Machine" in text]
 
 
 def test_an_alarm_of_a_slot_stops_a_rollout(rules: Resources) -> None:

@@ -13,7 +13,17 @@ from fraud.deployment_ports import Registry, RoutingStore
 from fraud.errors import InvalidEvidence, MonitoringRefused
 from fraud.machine_task import Answer, Task
 from fraud.monitoring import MOST_FINDINGS, Baseline, Files, Watch
-from fraud.monitoring_findings import DOCUMENT, LARGEST_DOCUMENT, VIOLATIONS, Concern, Finding, Labels, Metric, Outcome
+from fraud.monitoring_findings import (
+    DOCUMENT,
+    LARGEST_DOCUMENT,
+    RUN,
+    VIOLATIONS,
+    Concern,
+    Finding,
+    Labels,
+    Metric,
+    Outcome,
+)
 from fraud.monitoring_plan import Plan
 from fraud.monitoring_ports import MonitoringMetrics, RefreshStore, WatchStore
 from fraud.monitoring_task import Request
@@ -51,9 +61,6 @@ class Seen(NamedTuple):
     metrics: tuple[Metric, ...]
     labels: Labels | None
     sentence: str
-
-
-RUN = Metric("MonitoringRuns", 1, "Count")
 
 
 @dataclass(frozen=True)
