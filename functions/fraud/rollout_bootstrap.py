@@ -20,6 +20,7 @@ from fraud.aws.callbacks import StepFunctionsCallbacks
 from fraud.aws.control_plane import CONTROL
 from fraud.aws.endpoint import SageMakerScorer
 from fraud.aws.endpoints import SageMakerEndpoints
+from fraud.aws.model_monitor import SageMakerModelMonitor
 from fraud.aws.observations import DynamoObservations
 from fraud.aws.package_store import S3PackageStore
 from fraud.aws.registry import SageMakerRegistry
@@ -28,7 +29,7 @@ from fraud.aws.routing_store import DynamoRoutingStore
 from fraud.aws.slot_alarms import CloudWatchSlotAlarms
 from fraud.aws.traffic import CloudWatchTraffic
 from fraud.bootstrap import CALLS
-from fraud.deployment_ports import Hosting
+from fraud.deployment_ports import Capture, Hosting
 from fraud.errors import InvalidPlan, InvalidSettings
 from fraud.services.aborting import Aborting
 from fraud.services.challenger import Challenger
@@ -86,10 +87,10 @@ def challenger(env: Mapping[str, str] = os.environ) -> Challenger:
     return Challenger(
         records=_records(names.rollout_table),
         packages=Packages(registry, S3PackageStore(_client("s3"), names.model_bucket)),
-        endpoints=SageMakerEndpoints(sagemaker, time.sleep),
+        endpoints=_endpoints(sagemaker),
         slots=_slots(names, sagemaker),
         scorer=_scorer(),
-        hosting=partial(_hosting, names.execution_role, names.volume_key),
+        hosting=partial(_hosting, names),
         sleep=time.sleep,
     )
 
@@ -202,7 +203,11 @@ def _rollback(table: str) -> Rollback:
 
 def _slots(names: DeploySettings | AbortSettings, sagemaker: Any) -> Slots:
     endpoint_names = {"a": names.endpoint_slot_a, "b": names.endpoint_slot_b}
-    return Slots(SageMakerEndpoints(sagemaker, time.sleep), _routing(names.rollout_table), endpoint_names)
+    return Slots(_endpoints(sagemaker), _routing(names.rollout_table), endpoint_names)
+
+
+def _endpoints(sagemaker: Any) -> SageMakerEndpoints:
+    return SageMakerEndpoints(sagemaker, time.sleep, SageMakerModelMonitor(sagemaker))
 
 
 def _default_plan(text: str) -> dict[str, Any]:
@@ -215,5 +220,7 @@ def _default_plan(text: str) -> dict[str, Any]:
     return plan
 
 
-def _hosting(role: str, key: str, instance_type: str) -> Hosting:
-    return Hosting(role, endpoints.volume_key(instance_type, key))
+def _hosting(names: DeploySettings, instance_type: str) -> Hosting:
+    percentage = int(names.capture_percentage)
+    capture = Capture(names.capture_uri, percentage, names.volume_key) if percentage else None
+    return Hosting(names.execution_role, endpoints.volume_key(instance_type, names.volume_key), capture)

@@ -36,6 +36,8 @@ ENVIRONMENT = {
     "MODEL_BUCKET": BUCKET,
     "EXECUTION_ROLE": "arn:aws:iam::123456789012:role/models",
     "VOLUME_KEY": "arn:aws:kms:eu-central-1:123456789012:key/0",
+    "CAPTURE_URI": "s3://archive/capture",
+    "CAPTURE_PERCENTAGE": "0",
     "ALARM_PREFIX": "fraud-slot-",
     "ALARM_TOPIC": "arn:aws:sns:eu-central-1:123456789012:alarms",
 }

@@ -11,7 +11,8 @@ import boto3
 import pytest
 
 from fraud import rollout_bootstrap
-from fraud.deployment_ports import Hosting
+from fraud.aws.model_monitor import SageMakerModelMonitor
+from fraud.deployment_ports import Capture, Hosting
 from fraud.errors import InvalidSettings
 from fraud.settings import RegistrySettings
 from tests.fakes.functions import ENVIRONMENT
@@ -24,7 +25,10 @@ CONSTRUCTORS: Mapping[str, tuple[Callable[[Mapping[str, str]], Any], tuple[str, 
     ),
     "deploy_challenger": (
         rollout_bootstrap.challenger,
-        ("ROLLOUT_TABLE", "ENDPOINT_SLOT_A", "ENDPOINT_SLOT_B", "MODEL_PACKAGE_GROUP", "EXECUTION_ROLE", "VOLUME_KEY"),
+        (
+            *("ROLLOUT_TABLE", "ENDPOINT_SLOT_A", "ENDPOINT_SLOT_B", "MODEL_PACKAGE_GROUP", "EXECUTION_ROLE"),
+            *("VOLUME_KEY", "CAPTURE_URI", "CAPTURE_PERCENTAGE"),
+        ),
     ),
     "shift_traffic": (rollout_bootstrap.shifting, ("ROLLOUT_TABLE",)),
     "judge_rollout": (
@@ -69,6 +73,18 @@ def test_challenger_hosts_by_what_the_machines_allow() -> None:
     role, key = ENVIRONMENT["EXECUTION_ROLE"], ENVIRONMENT["VOLUME_KEY"]
     assert hosting("ml.m5.large") == Hosting(role, key)
     assert hosting("ml.g5.xlarge") == Hosting(role, None)
+
+
+def test_challenger_captures_the_share_that_the_stack_wants() -> None:
+    captures = ENVIRONMENT | {"CAPTURE_PERCENTAGE": "10"}
+    hosting = rollout_bootstrap.challenger(captures).hosting("ml.m5.large")
+    assert hosting.capture == Capture("s3://archive/capture", 10, ENVIRONMENT["VOLUME_KEY"])
+
+
+def test_endpoints_are_removed_by_what_knows_the_schedules_that_watch_them() -> None:
+    for made in (rollout_bootstrap.challenger(ENVIRONMENT), rollout_bootstrap.aborting(ENVIRONMENT)[0]):
+        use_case: Any = made
+        assert isinstance(use_case.slots.endpoints.monitor, SageMakerModelMonitor)
 
 
 def test_aborting_knows_what_the_alarms_names_begin_with() -> None:

@@ -88,6 +88,7 @@ class Assessment:
             policy_version=self.policy.version,
             degraded=answer.degraded,
             decided_at=now,
+            propensity=verdict.propensity,
         )
 
 

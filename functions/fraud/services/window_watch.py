@@ -169,7 +169,7 @@ class WindowWatch:
             uri=self._files(task).found,
             ended_at=now,
             sentence=said,
-            violations=Counter(each.concern.value for each in seen.violations),
+            violations=dict(Counter(each.concern.value for each in seen.violations)),
             findings=seen.violations[:MOST_FINDINGS],
             metrics={f"{each.name} {each.variant}".strip(): each.value for each in seen.metrics},
             labels=seen.labels,
