@@ -10,6 +10,7 @@ import typer
 from cli import console, machine, rollout_machine, rollout_record
 from cli.errors import CommandError
 from cli.options import AsJson
+from cli.stack_name import require_short
 from cli.target import Target, addressed
 from cli.training import ARCHIVE
 
@@ -39,6 +40,7 @@ LOOK_EVERY = 1.0
 @addressed
 def deploy_model(target: Target, model: Model, approve: Approve = False, as_json: AsJson = False) -> None:
     """Register a model package and, once approved, roll it out."""
+    require_short(target.stack_name)
     before = last_rollout(target)
     with console.stderr().status("Registering") as spinner:
         package = model if model.startswith("arn:") else enlist(registry(target), Path(model), approve)

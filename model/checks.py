@@ -7,7 +7,7 @@ and a model learned from them would be wrong in the same way.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -44,6 +44,8 @@ class Check:
         sentence: what was found, and what is allowed.
         observed: the number it rests on; None where there is none.
         limit: what it was held against.
+        details: what helps to find the cause and is for nobody else: a transaction's identifier stands here, and not
+            in the sentence, which goes to logs and to whoever is paged.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Check:
     sentence: str
     observed: float | None = None
     limit: float | None = None
+    details: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +102,28 @@ def fraud_share(frauds: int, rows: int, most: float) -> Check:
     return Check("fraud_share", "unfit" if share > most else "passed", sentence, share, most)
 
 
+def readable(rows: int, read: int, *, enough: bool) -> Check:
+    """Rows without today's features say nothing; where there are too few others, they are why, and time mends it.
+
+    Args:
+        rows: that came.
+        read: of them, whose features are there and mean what they mean today.
+        enough: whether these suffice.
+    """
+    unreadable = rows - read
+    if not unreadable:
+        return Check("readable", "passed", "The features of every row mean what they mean today.", 0)
+    told = f"{unreadable:,} of {rows:,} rows are left out: they hold no features, or those of another definition."
+    return Check("readable", "passed" if enough else "not_enough", told, unreadable)
+
+
 def schema(absent: Sequence[str], known: Mapping[str, int], rows: int) -> Check:
     """Every feature of the table must be there, and known to some row where there are enough.
 
     Args:
         absent: features that no row names.
         known: rows that know a value, by feature.
-        rows: with features at all.
+        rows: that are learned from.
     """
     by_verdicts = {feature.name for feature in probe.PROBED}
     never = [name for name, count in known.items() if not count and name not in by_verdicts and rows >= FEWEST_ROWS]
@@ -162,7 +180,13 @@ def verdicts_fresh(age: int | None, limit: int) -> Check:
 
 
 def label_delay(late: int, frauds: int, maturity: int) -> Check:
-    """Frauds that became known only when their rows already counted as genuine."""
+    """Frauds that became known only when their rows already counted as genuine.
+
+    Args:
+        late: of the frauds.
+        frauds: whose transactions are older than the maturity: of younger ones none can be late.
+        maturity: seconds.
+    """
     share = late / frauds if frauds else 0.0
     told = f"{share:.0%} of the frauds became known later than {_days(maturity)} after the transaction"
     why = f"at most {MOST_LATE_SHARE:.0%} may, for until then they are taken for genuine: give plan.maturity_days more."
@@ -193,10 +217,11 @@ def leakage(found: Sequence[Finding]) -> Check:
         return Check("leakage", "passed", told, worst.share, probe.LARGEST_SHARE)
     told = (
         f"{worst.feature} knew verdicts before they came in {worst.following:,} of {worst.rows:,} rows that would show "
-        f"it ({worst.share:.0%} of {worst.days:,} days of terminals), such as transaction {worst.transaction_id}; "
+        f"it ({worst.share:.0%} of {worst.days:,} days of terminals); "
         f"{_others(found)}a model would learn from what it cannot have."
     )
-    return Check("leakage", "unfit", told, worst.share, probe.LARGEST_SHARE)
+    details = {"feature": worst.feature, "transaction_id": worst.transaction_id}
+    return Check("leakage", "unfit", told, worst.share, probe.LARGEST_SHARE, details)
 
 
 def _others(found: Sequence[Finding]) -> str:

@@ -16,7 +16,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from model import comparison, evaluation_document, evaluation_report, evaluation_rows, model_card, packaged, segments
+from model import (
+    comparison,
+    evaluation_document,
+    evaluation_report,
+    evaluation_rows,
+    job_message,
+    model_card,
+    packaged,
+    segments,
+)
 from model.evaluation_document import Contender, Contest
 from model.evaluation_report import Evidence
 from model.evaluation_rows import UnusableRows
@@ -172,4 +181,5 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except (UnusablePackage, UnusableRows) as error:
+        job_message.leave(Path(sys.argv[1]), f"evaluate: {error}")
         sys.exit(f"evaluate: {error}")

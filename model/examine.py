@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 
 from fraud import features
 from fraud.entities import DAY, HOUR
-from model import checks, past, probe, served
+from model import checks, job_message, past, probe, served
 from model.checks import Check, Limits
-from model.examples import LEARNED_FROM, MEASURED_ON, Examples, Flags, rfc3339
+from model.examples import LEARNED_FROM, MEASURED_ON, Examples, Flags, UnreadableRows, rfc3339
 from model.history import NEVER
 from model.split import Lengths, Split, as_days, split
 
@@ -49,7 +49,11 @@ _WHOLE_NUMBERS = {
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Examine and write."""
+    """Examine and write.
+
+    Raises:
+        UnreadableRows: the rows are not as they are agreed upon.
+    """
     asked = _parse(arguments)
     as_of, lengths, limits = int(asked.as_of), _lengths(asked), _limits(asked)
     _tell(f"Reading the {asked.source} as of {rfc3339(asked.as_of)}.")
@@ -131,13 +135,15 @@ def _read(source: str, folder: Path, as_of: int, maturity: int) -> Examples:
 
 def _checks(examples: Examples, parts: Split, as_of: int, limits: Limits, *, archived: bool) -> Iterator[Check]:
     """All checks, the cheap ones first."""
-    yield from _enough(examples, parts, limits)
-    yield from _sound(examples, as_of)
+    enough = list(_enough(examples, parts, limits))
+    yield from enough
+    read, suffices = int(examples.readable.sum()), not any(check.outcome == "not_enough" for check in enough)
+    yield checks.readable(len(examples), read, enough=suffices)
+    yield from _sound(examples, parts.learning, as_of)
     if archived:
         yield checks.decisions_fresh(_age(examples.arrived_at, as_of), limits.freshest)
         yield checks.verdicts_fresh(_age(examples.known_at[examples.judged], as_of), limits.freshest_label)
-    late = examples.is_fraud & (examples.first_fraud_at - examples.at > limits.maturity)
-    yield checks.label_delay(int(late.sum()), int(examples.is_fraud.sum()), limits.maturity)
+    yield _label_delay(examples, as_of, limits.maturity)
     yield checks.leakage(probe.look(examples))
     yield checks.giveaway(checks.most_telling(examples, parts.learning | parts.evaluation))
 
@@ -149,14 +155,27 @@ def _enough(examples: Examples, parts: Split, limits: Limits) -> Iterator[Check]
     yield checks.fraud_share(learning[1] + measured[1], learning[0] + measured[0], limits.most_fraud_share)
 
 
-def _sound(examples: Examples, as_of: int) -> Iterator[Check]:
-    matrix, readable = examples.features, int(examples.readable.sum())
-    known = (~np.isnan(matrix)).sum(axis=0).tolist()
-    yield checks.schema(examples.absent, dict(zip(features.NAMES, known, strict=True)), readable)
-    yield checks.finite(dict(zip(features.NAMES, np.isinf(matrix).sum(axis=0).tolist(), strict=True)))
+def _sound(examples: Examples, learning: Flags, as_of: int) -> Iterator[Check]:
+    yield _schema(examples, learning)
+    infinite = np.isinf(examples.features).sum(axis=0)
+    yield checks.finite(dict(zip(features.NAMES, infinite.tolist(), strict=True)))
     yield checks.duplicates(len(examples), pc.count_distinct(examples.events["transaction_id"], mode="all").as_py())
     known_later = (examples.known_at > as_of) & (examples.known_at < NEVER)
     yield checks.later(int(((examples.arrived_at > as_of) | known_later).sum()))
+
+
+def _schema(examples: Examples, learning: Flags) -> Check:
+    named: Flags = np.any(examples.named[learning], axis=0)
+    known = (~np.isnan(examples.features[learning])).sum(axis=0).tolist()
+    absent = [name for name, is_named in zip(features.NAMES, named, strict=True) if not is_named]
+    return checks.schema(absent, dict(zip(features.NAMES, known, strict=True)), int(learning.sum()))
+
+
+def _label_delay(examples: Examples, as_of: int, maturity: int) -> Check:
+    """Of frauds that are old enough to have been late: younger ones became known early, or are not known yet."""
+    frauds = examples.is_fraud & (examples.at <= as_of - maturity)
+    late = frauds & (examples.first_fraud_at - examples.at > maturity)
+    return checks.label_delay(int(late.sum()), int(frauds.sum()), maturity)
 
 
 def _age(moments: np.ndarray[Any, np.dtype[np.int64]], as_of: int) -> int | None:
@@ -204,4 +223,8 @@ def _tell(sentence: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except UnreadableRows as error:
+        job_message.leave(Path(sys.argv[1]), f"examine: {error}")
+        sys.exit(f"examine: {error}")

@@ -30,6 +30,10 @@ LEARNED_FROM = ("transaction_id",)
 MEASURED_ON = tuple(EVENT)
 
 
+class UnreadableRows(ValueError):
+    """Files that hold no rows as they are agreed upon; says in a sentence what is missing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Examples:
     """One row per transaction, ordered by event time and then by identifier; times are whole seconds since 1970.
@@ -39,26 +43,26 @@ class Examples:
         at: event time.
         arrived_at: when it came in; the event time where that was not recorded.
         features: in the order of `fraud.features.NAMES`, NaN where not known.
-        readable: whether features were recorded at all.
+        named: which features each row names, whether or not it knows their values.
+        readable: whether features were recorded that mean what this code means by them.
         blocked: whether it was refused, so that its outcome could not show.
         judged: whether a verdict stands.
         is_fraud: that verdict; False without.
         known_at: when that verdict became known, NEVER without.
         first_fraud_at: when a verdict first said fraud, also one that was replaced since; NEVER without.
-        absent: features that no row so much as names.
     """
 
     events: pa.Table
     at: Seconds
     arrived_at: Seconds
     features: Matrix
+    named: Flags
     readable: Flags
     blocked: Flags
     judged: Flags
     is_fraud: Flags
     known_at: Seconds
     first_fraud_at: Seconds
-    absent: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.at)
@@ -84,7 +88,7 @@ class Examples:
 
 
 _COLUMNS_OF_NUMBERS = (
-    "at", "arrived_at", "features", "readable", "blocked", "judged", "is_fraud", "known_at", "first_fraud_at",
+    "at", "arrived_at", "features", "named", "readable", "blocked", "judged", "is_fraud", "known_at", "first_fraud_at",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from model import offline_features
-from model.examples import EVENT, Examples, Flags
+from model.examples import EVENT, Examples, Flags, UnreadableRows
 from model.history import NEVER, History, Seconds, seconds
 from model.simulator import Simulation, SimulationConfig, simulate
 
@@ -39,11 +39,11 @@ def read(folder: Path, as_of: int, label_delay: int) -> Examples:
         label_delay: how long after the event an outcome became known where there is no `labelled_at`, seconds.
 
     Raises:
-        ValueError: no file, or a column is missing.
+        UnreadableRows: no file, or a column is missing.
     """
     paths = [path for path in sorted(folder.rglob("*.*")) if path.suffix in (".parquet", ".csv")]
     if not paths:
-        raise ValueError("the history holds no file whose name ends with .parquet or .csv")
+        raise UnreadableRows("the history holds no file whose name ends with .parquet or .csv")
     table = pa.concat_tables(map(_read_file, paths), promote_options="default")
     known_at = seconds(table["occurred_at"]) + label_delay
     if "labelled_at" in table.column_names:
@@ -74,7 +74,7 @@ def _with_verdicts(market: Simulation) -> tuple[pa.Table, Seconds]:
 def _read_file(path: Path) -> pa.Table:
     table = pa.csv.read_csv(path, convert_options=_CSV) if path.suffix == ".csv" else pq.read_table(path)
     if missing := sorted(set(_NEEDED) - set(table.column_names)):
-        raise ValueError(f"{path.name} lacks {', '.join(missing)}")
+        raise UnreadableRows(f"{path.name} lacks {', '.join(missing)}")
     columns = {name: table[name].cast(kind) for name, kind in EVENT.items() if name in table.column_names}
     columns["is_fraud"] = table["is_fraud"].cast(pa.bool_())
     times = [name for name in ("occurred_at", "labelled_at") if name in table.column_names]
@@ -89,11 +89,13 @@ def _computed(table: pa.Table, known_at: Seconds, as_of: int) -> Examples:
     judged: Flags = pc.is_valid(table["is_fraud"]).to_numpy() & (given <= as_of)
     is_fraud = judged & pc.fill_null(table["is_fraud"], False).to_numpy()
     known = np.where(judged, np.maximum(given, at), NEVER)
+    matrix = offline_features.compute(_history(table, is_fraud, known))
     return Examples(
         events=_events(table),
         at=at,
         arrived_at=at,
-        features=offline_features.compute(_history(table, is_fraud, known)),
+        features=matrix,
+        named=np.ones(matrix.shape, dtype=np.bool_),
         readable=np.ones(len(at), dtype=np.bool_),
         blocked=np.zeros(len(at), dtype=np.bool_),
         judged=judged,

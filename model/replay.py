@@ -49,6 +49,7 @@ class Decided:
         actions: as decided, an index into `ACTIONS`.
         is_fraud: the verdict; False without one.
         settled: whether the outcome is known: judged, or old enough and not blocked.
+        unreadable: decisions left out because code with another table of features made them.
     """
 
     events: pa.Table
@@ -59,6 +60,7 @@ class Decided:
     actions: Codes
     is_fraud: Flags
     settled: Flags
+    unreadable: int = 0
 
     def __len__(self) -> int:
         return len(self.at)
@@ -101,7 +103,8 @@ def read(folder: Path, settled_before: int) -> Decided:
         settled_before: what happened later and has no verdict is open, seconds since 1970.
     """
     table = pa.concat_tables([pq.read_table(path) for path in sorted(folder.iterdir()) if path.is_file()])
-    table = table.filter(pc.is_valid(table["features"]))
+    recorded = len(table)
+    table = table.filter(_readable(table))
     matrix, _ = served.flatten(table["features"].combine_chunks())
     at = pc.cast(table["occurred_at"], pa.timestamp("ms", tz="UTC")).cast(pa.int64()).to_numpy() // 1000
     actions = pc.index_in(table["action"], value_set=pa.array(ACTIONS)).to_numpy()
@@ -115,7 +118,12 @@ def read(folder: Path, settled_before: int) -> Decided:
         actions=actions,
         is_fraud=pc.fill_null(table["is_fraud"], False).to_numpy(),
         settled=judged | ((at <= settled_before) & (actions != ACTIONS.index("block"))),
+        unreadable=recorded - len(table),
     )
+
+
+def _readable(table: pa.Table) -> pa.Array:
+    return pa.array(served.readable(table["features"].combine_chunks(), table["contract"].combine_chunks()))
 
 
 def replay(

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fraud import features
-from model.examples import EVENT, Examples, Flags, Matrix
+from model.examples import EVENT, Examples, Flags, Matrix, UnreadableRows
 from model.history import NEVER, Seconds
 
 CLOCK_TOLERANCE = 300
@@ -29,6 +29,7 @@ _COLUMNS = {
     **dict.fromkeys(_TIMES, pa.string()),
     "action": pa.string(),
     "is_fraud": pa.bool_(),
+    "contract": pa.string(),
     "features": pa.map_(pa.string(), pa.float64()),
 }
 _NAMES = pa.array(features.NAMES)
@@ -37,7 +38,7 @@ _NEVER_MS = NEVER // 1000 * 1000
 
 
 class _Read(NamedTuple):
-    """Some rows: their plain columns, their features, and which features they name."""
+    """Some rows: their plain columns, their features, and which features each names."""
 
     table: pa.Table
     features: Matrix
@@ -48,13 +49,13 @@ def read(folder: Path) -> Examples:
     """All rows of all files, each file Parquet whatever it is called.
 
     Raises:
-        ValueError: a column is missing.
+        UnreadableRows: a column is missing.
     """
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith((".", "_")))
     parts = [part for path in files for part in _parts(path)] or [_nothing()]
     table = pa.concat_tables([part.table for part in parts])
-    named = np.any([part.named for part in parts], axis=0)
-    return _examples(table, np.concatenate([part.features for part in parts]), named).ordered()
+    matrix, named = (np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "named"))
+    return _examples(table, matrix, named).ordered()
 
 
 def flatten(maps: pa.MapArray) -> tuple[Matrix, Flags]:
@@ -62,17 +63,65 @@ def flatten(maps: pa.MapArray) -> tuple[Matrix, Flags]:
 
     NaN stands where a name is missing or its value is null; other names are passed over.
     """
-    offsets = maps.offsets.to_numpy()
-    entries = slice(int(offsets[0]), int(offsets[-1]))
-    rows = np.repeat(np.arange(len(maps)), np.diff(offsets))
-    columns = _positions(maps.keys[entries])
+    matrix, named = _laid_out(maps)
+    at_all: Flags = np.any(named, axis=0)
+    return matrix, at_all
+
+
+def readable(maps: pa.MapArray, contracts: pa.Array) -> Flags:
+    """Which rows have features that mean what this code means by their names.
+
+    A contract binds names to the version of their definition. It is computed again from what a row names, once for all
+    rows that name the same under the same contract: an older table with fewer features is read; another definition of
+    the same names, or a contract that says something else than the row holds, is not.
+
+    Args:
+        maps: features by name, null where none were recorded.
+        contracts: `fraud.features.contract_hash` as it was recorded with each row.
+    """
+    _, rows, columns = _entries(maps)
+    return _understood(maps, contracts, _named(len(maps), rows, columns))
+
+
+def _understood(maps: pa.MapArray, contracts: pa.Array, named: Flags) -> Flags:
+    packed = np.packbits(named, axis=1)
+    buffers = [None, pa.py_buffer(packed)]
+    sets = pa.FixedSizeBinaryArray.from_buffers(pa.binary(packed.shape[1]), len(packed), buffers).dictionary_encode()
+    given = contracts.dictionary_encode(null_encoding="encode")
+    pairs = given.indices.to_numpy().astype(np.int64) * len(sets.dictionary) + sets.indices.to_numpy()
+    _, firsts, pair = np.unique(pairs, return_index=True, return_inverse=True)
+    agree = [contracts[first].as_py() == _contract(named[first]) for first in firsts.tolist()]
+    understood: Flags = np.array(agree, dtype=np.bool_)[pair] & maps.is_valid().to_numpy(zero_copy_only=False)
+    return understood
+
+
+def _contract(named: Flags) -> str:
+    return features.contract_hash(name for name, is_named in zip(features.NAMES, named, strict=True) if is_named)
+
+
+def _laid_out(maps: pa.MapArray) -> tuple[Matrix, Flags]:
+    """Features as a matrix, and which of them each row names."""
+    entries, rows, columns = _entries(maps)
     values = maps.items[entries].to_numpy(zero_copy_only=False)
     ours = columns >= 0
     matrix = np.full((len(maps), len(features.NAMES)), np.nan, dtype=np.float32)
     # A value beyond 32 bits becomes infinite, which the checks find.
     with np.errstate(over="ignore"):
         matrix[rows[ours], columns[ours]] = values[ours]
-    return matrix, np.bincount(columns[ours], minlength=len(features.NAMES)) > 0
+    return matrix, _named(len(maps), rows, columns)
+
+
+def _entries(maps: pa.MapArray) -> tuple[slice, Seconds, Seconds]:
+    """Where the entries of all rows lie, and for each its row and the position of its name."""
+    offsets = maps.offsets.to_numpy()
+    entries = slice(int(offsets[0]), int(offsets[-1]))
+    return entries, np.repeat(np.arange(len(maps)), np.diff(offsets)), _positions(maps.keys[entries])
+
+
+def _named(count: int, rows: Seconds, columns: Seconds) -> Flags:
+    named = np.zeros((count, len(features.NAMES)), dtype=np.bool_)
+    named[rows[columns >= 0], columns[columns >= 0]] = True
+    return named
 
 
 def _positions(names: pa.Array) -> Seconds:
@@ -90,18 +139,22 @@ def _parts(path: Path) -> Iterator[_Read]:
     keys = [each for each in paths if each.startswith("features.") and each.endswith(".key")]
     file = pq.ParquetFile(path, read_dictionary=keys)
     if missing := sorted(_COLUMNS.keys() - set(file.schema_arrow.names)):
-        raise ValueError(f"{path.name} lacks {', '.join(missing)}")
+        raise UnreadableRows(f"{path.name} lacks {', '.join(missing)}")
     for batch in file.iter_batches(ROWS_AT_A_TIME, columns=list(_COLUMNS)):
         table = pa.table({name: batch[name].cast(kind) for name, kind in _COLUMNS.items() if name != "features"})
-        readable = batch["features"].is_valid()
-        yield _Read(table.append_column("readable", readable), *flatten(batch["features"]))
+        maps = batch["features"]
+        matrix, named = _laid_out(maps)
+        understood = _understood(maps, batch["contract"].cast(pa.string()), named)
+        # What means something else must not be taken for a value anywhere.
+        matrix[~understood], named[~understood] = np.nan, False
+        yield _Read(table.append_column("readable", pa.array(understood)), matrix, named)
 
 
 def _nothing() -> _Read:
     empty = {name: pa.array([], kind) for name, kind in _COLUMNS.items() if name != "features"}
-    width = len(features.NAMES)
+    nothing = np.empty((0, len(features.NAMES)), dtype=np.float32)
     table = pa.table({**empty, "readable": pa.array([], pa.bool_())})
-    return _Read(table, np.empty((0, width), dtype=np.float32), np.zeros(width, dtype=np.bool_))
+    return _Read(table, nothing, ~np.isnan(nothing))
 
 
 def _examples(table: pa.Table, matrix: Matrix, named: Flags) -> Examples:
@@ -112,13 +165,13 @@ def _examples(table: pa.Table, matrix: Matrix, named: Flags) -> Examples:
         at=np.where(occurred > arrived + CLOCK_TOLERANCE * 1000, arrived, occurred) // 1000,
         arrived_at=arrived // 1000,
         features=matrix,
+        named=named,
         readable=_flags(table["readable"]),
         blocked=_flags(pc.equal(table["action"], "block")),
         judged=_flags(pc.is_valid(table["is_fraud"])),
         is_fraud=_flags(table["is_fraud"]),
         known_at=_verdict_time(time["known_at"]),
         first_fraud_at=_verdict_time(time["first_fraud_at"]),
-        absent=tuple(name for name, is_named in zip(features.NAMES, named, strict=True) if not is_named),
     )
 
 

@@ -34,6 +34,10 @@ VALIDATION = "validation.parquet"
 """In the job's output: score and outcome of every row that the model was measured on."""
 
 
+class UnusableRows(ValueError):
+    """Nothing can be learned from the training table; says why in a sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Part of the training table.
@@ -60,7 +64,11 @@ class Rows:
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Train, measure and write the package."""
+    """Train, measure and write the package.
+
+    Raises:
+        UnusableRows: nothing can be learned from the training table.
+    """
     parameters = _hyperparameters(arguments)
     rows = read(Path(environ["SM_CHANNEL_TRAIN"]))
     learning, validation = cut(rows, parameters["validation_share"])
@@ -81,13 +89,16 @@ def read(channel: Path) -> Rows:
     """The table in the channel, Parquet or CSV with a header, in the order of time.
 
     Raises:
-        ValueError: no file, or a needed column is missing.
+        UnusableRows: no file, or a needed column is missing.
     """
-    table = pa.concat_tables([_read_file(path) for path in sorted(channel.rglob("*.*"))])
+    paths = sorted(channel.rglob("*.*"))
+    if not paths:
+        raise UnusableRows(f"{channel} holds no Parquet or CSV file")
+    table = pa.concat_tables([_read_file(path) for path in paths])
     missing = {"is_fraud", "occurred_at"} - set(table.column_names)
     names = tuple(name for name in features.NAMES if name in table.column_names)
     if missing or not names:
-        raise ValueError(f"the training table lacks {sorted(missing) or 'every known feature'}")
+        raise UnusableRows(f"the training table lacks {sorted(missing) or 'every known feature'}")
     # The identifier decides within a second, so that the order of files and rows never changes a model.
     keys = [name for name in ("occurred_at", "transaction_id") if name in table.column_names]
     table = table.sort_by([(name, "ascending") for name in keys])
@@ -99,14 +110,24 @@ def cut(rows: Rows, validation_share: float) -> tuple[Rows, Rows]:
     """The older rows to learn from and the newest to validate on; never at random, which would show the future.
 
     Raises:
-        ValueError: one of the two has no fraud or nothing but fraud.
+        UnusableRows: one of the two has no fraud or nothing but fraud.
     """
     boundary = rows.occurred_at[min(round(len(rows) * (1 - validation_share)), len(rows) - 1)]
     first = int(np.searchsorted(rows.occurred_at, boundary))
-    parts = rows.slice(0, first), rows.slice(first, None)
-    if any(len(np.unique(part.is_fraud)) < 2 for part in parts):
-        raise ValueError("both the older and the newer rows need frauds and genuine transactions")
-    return parts
+    older, newer = rows.slice(0, first), rows.slice(first, None)
+    _require_both_kinds("older", older)
+    _require_both_kinds("newest", newer)
+    return older, newer
+
+
+def _require_both_kinds(which: str, part: Rows) -> None:
+    for kind, count in (("fraud", int(part.is_fraud.sum())), ("genuine transaction", int((~part.is_fraud).sum()))):
+        if not count:
+            raise UnusableRows(
+                f"the {which} {len(part):,} rows hold no {kind}, and both the older, which are learned from, and the "
+                "newest, which say when to stop, need some: ask for more training_days, wait for more verdicts, or "
+                "choose another validation_share"
+            )
 
 
 def fit(
@@ -188,4 +209,8 @@ def _write_json(path: Path, document: Mapping[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:], os.environ)
+    try:
+        main(sys.argv[1:], os.environ)
+    except UnusableRows as error:
+        # In the log alone: the container's toolkit writes output/failure itself, after the script has ended.
+        sys.exit(f"train: {error}")

@@ -37,6 +37,7 @@ class Check(msgspec.Struct, frozen=True):
         sentence: what was found, and what is allowed.
         observed: the number it rests on; None where there is none.
         limit: what it was held against.
+        details: what helps to find the cause, a transaction's identifier among them; neither logged nor told.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Check(msgspec.Struct, frozen=True):
     sentence: str
     observed: float | None = None
     limit: float | None = None
+    details: dict[str, str] = {}
 
 
 class Part(msgspec.Struct, frozen=True):

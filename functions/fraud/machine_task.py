@@ -80,7 +80,8 @@ def explained(error: str) -> str:
     if not caught:
         return error or "It ended for a reason that nobody noted."
     job = _object(str(caught.get("Cause", "")))
-    reason = job.get("FailureReason") or job.get("ExitMessage") or job.get("errorMessage") or caught.get("Cause") or ""
+    # What a job leaves as its message says more than the service, which refers to its log.
+    reason = job.get("ExitMessage") or job.get("FailureReason") or job.get("errorMessage") or caught.get("Cause") or ""
     return f"{caught.get('Error', 'An error')}: {reason}".removesuffix(": ")
 
 

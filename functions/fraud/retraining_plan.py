@@ -7,6 +7,7 @@ Everything has a default, so that `{}` is a plan.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -25,6 +26,26 @@ GROUPS = ("channel", "country", "merchant_category", "currency")
 """Fields of a transaction by which fairness may be looked at."""
 RESERVED = "sagemaker_"
 """Hyperparameters of the container's own begin with it."""
+HYPERPARAMETERS: Mapping[str, type[int | float | str]] = {
+    "objective": str,
+    "eval_metric": str,
+    "tree_method": str,
+    "base_score": float,
+    "max_bin": int,
+    "max_depth": int,
+    "eta": float,
+    "subsample": float,
+    "colsample_bytree": float,
+    "min_child_weight": float,
+    "lambda": float,
+    "seed": int,
+    "num_boost_round": int,
+    "early_stopping_rounds": int,
+    "validation_share": float,
+    "review_share": float,
+    "block_precision": float,
+}
+"""What `model/params.json` names and the training script takes, and as what it reads it."""
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -151,10 +172,12 @@ def parse(given: Mapping[str, Any]) -> Plan:
         InvalidPlan: with the first thing found wrong, and what is allowed.
     """
     try:
-        return msgspec.convert(given, Plan)
+        plan = msgspec.convert(given, Plan)
     except msgspec.ValidationError as error:
         # A refusal of __post_init__ names its field; msgspec adds where it was.
         raise InvalidPlan(str(error).partition(" - at `$")[0] if error.__cause__ else str(error)) from error
+    _check_known(plan.hyperparameters)
+    return plan
 
 
 def merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,6 +200,29 @@ def _check_hyperparameters(given: Mapping[str, int | float | str]) -> None:
             name.isidentifier() and not name.startswith(RESERVED) and max(len(name), len(str(value))) <= LONGEST_VALUE,
             f"plan.hyperparameters may not set {name[:LONGEST_VALUE]!r}, or not to so long a value",
         )
+
+
+def _check_known(given: Mapping[str, int | float | str]) -> None:
+    """What the training would refuse is refused before anything is queried; a record of an older run is still read."""
+    for name, value in given.items():
+        if name not in HYPERPARAMETERS:
+            allowed = ", ".join(sorted(HYPERPARAMETERS))
+            raise InvalidPlan(f"plan.hyperparameters may set {allowed}, not {name}")
+        if not _is_read_as(HYPERPARAMETERS[name], value):
+            kind = _KINDS[HYPERPARAMETERS[name]]
+            raise InvalidPlan(f"plan.hyperparameters.{name} must be {kind}, not {value!r}")
+
+
+_KINDS = {int: "a whole number", float: "a number", str: "text"}
+
+
+def _is_read_as(kind: type[int | float | str], value: float | str) -> bool:
+    """Whether the training script can read it: it is handed over as text."""
+    try:
+        read = kind(str(value))
+    except ValueError:
+        return False
+    return not isinstance(read, float) or math.isfinite(read)
 
 
 def _require(condition: bool, message: str) -> None:

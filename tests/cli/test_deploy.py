@@ -147,6 +147,15 @@ def test_deploy_directory_without_a_package_says_how_to_make_one(
     assert "there is no model.tar.gz. Make one with `fraud train`." in result.stderr.replace("\n", " ")
 
 
+def test_deploy_to_a_stack_whose_jobs_cannot_carry_its_name_registers_nothing(
+    stack: Target, runner: CliRunner, package: str, registry: FakePackages
+) -> None:
+    stack.__dict__["stack_name"] = "x" * 37
+    result = call(runner, package)
+    assert (result.exit_code, registry.registered) == (1, [])
+    assert "a stack may have 36 at most" in " ".join(result.stderr.split())
+
+
 def test_registry_registers_at_the_stacks_registry_and_bucket(stack: Target) -> None:
     group = stack.output("ModelPackageGroupName")
     stack.session.client("sagemaker").create_model_package_group(ModelPackageGroupName=group)

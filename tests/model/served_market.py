@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -17,6 +18,7 @@ from model.history import NEVER, History, Seconds, seconds
 from model.simulator import SimulationConfig, simulate
 
 DAY = 86_400
+CONTRACT = features.contract_hash(features.NAMES)
 START = datetime(2026, 1, 5, tzinfo=UTC)
 WARM_UP_DAYS = 40
 """Days before the archive begins: what was served knew of them, the data set does not."""
@@ -63,6 +65,7 @@ class Market:
             at=at,
             arrived_at=at,
             features=matrix,
+            named=np.ones(matrix.shape, dtype=np.bool_),
             readable=~np.isnan(matrix[:, 0]),
             blocked=none,
             judged=self.judged[rows],
@@ -84,7 +87,8 @@ class Market:
         texts = {name: as_text(at[self.archived]) for name, at in (times | verdicts).items()}
         is_fraud = pa.array(self.history.is_fraud[self.archived], mask=~self.judged[self.archived])
         action = pa.repeat("approve", count)
-        return pa.table(columns | texts | {"action": action, "is_fraud": is_fraud, "features": as_maps(matrix)})
+        served = {"contract": pa.repeat(CONTRACT, count), "features": as_maps(matrix)}
+        return pa.table(columns | texts | {"action": action, "is_fraud": is_fraud} | served)
 
 
 @cache
@@ -112,10 +116,10 @@ def as_text(at: Seconds) -> pa.Array:
     return pa.array([f"{time}Z" for time in times.tolist()], mask=at == NEVER)
 
 
-def as_maps(matrix: Matrix) -> pa.MapArray:
-    """Features by name; null where not known."""
-    rows, width = matrix.shape
-    names = pa.array(features.NAMES).take(pa.array(np.tile(np.arange(width), rows)))
-    flat = matrix.astype(np.float64).ravel()
+def as_maps(matrix: Matrix, names: Sequence[str] = features.NAMES) -> pa.MapArray:
+    """Features by name, the first of them where there are fewer names than columns; null where not known."""
+    rows, width = len(matrix), len(names)
+    keys = pa.array(names).take(pa.array(np.tile(np.arange(width), rows)))
+    flat = matrix[:, :width].astype(np.float64).ravel()
     offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * width)
-    return pa.MapArray.from_arrays(offsets, names, pa.array(flat, mask=np.isnan(flat)))
+    return pa.MapArray.from_arrays(offsets, keys, pa.array(flat, mask=np.isnan(flat)))

@@ -59,6 +59,16 @@ def test_fraud_share_of_no_rows_is_none() -> None:
     assert checks.fraud_share(0, 0, 0.2).outcome == "passed"
 
 
+@pytest.mark.parametrize(("enough", "outcome"), [(True, "passed"), (False, "not_enough")])
+def test_readable_says_how_many_rows_are_left_out_and_is_a_reason_where_the_others_are_too_few(
+    enough: bool, outcome: str
+) -> None:
+    found = checks.readable(10, 7, enough=enough)
+
+    assert (found.outcome, found.observed) == (outcome, 3) and found.sentence.startswith("3 of 10 rows are left out")
+    assert checks.readable(10, 10, enough=enough).outcome == "passed"
+
+
 def test_schema_names_the_feature_that_no_row_has() -> None:
     found = checks.schema(["card_count_1h"], KNOWN | {"card_count_1h": 0}, 10)
 
@@ -133,12 +143,13 @@ def test_label_delay_without_frauds_passes() -> None:
 # --- What the features know -------------------------------------------------------------------------------------------
 
 
-def test_leakage_names_feature_rows_and_an_example() -> None:
+def test_leakage_names_feature_and_rows_and_keeps_the_transaction_out_of_the_sentence() -> None:
     found = checks.leakage([finding("a", 100, 30, "t1"), finding("b", 200, 180, "t2"), finding("c", 10, 10, "t3")])
 
     assert (found.outcome, found.observed, found.limit) == ("unfit", 0.9, probe.LARGEST_SHARE)
     assert "b knew verdicts before they came in 180 of 200 rows that would show it (90% of 200 days" in found.sentence
-    assert "transaction t2; another feature did too" in found.sentence
+    assert "days of terminals); another feature did too" in found.sentence and "t2" not in found.sentence
+    assert found.details == {"feature": "b", "transaction_id": "t2"}
 
 
 def test_leakage_counts_the_others() -> None:

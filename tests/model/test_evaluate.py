@@ -116,7 +116,7 @@ class Job:
 
 @pytest.fixture
 def job(tmp_path: Path, rows: pa.Table, candidate: Path, champion: Path) -> Job:
-    return Job(tmp_path, between(rows, LEARNED, DAYS), candidate, champion)
+    return Job(tmp_path / "processing", between(rows, LEARNED, DAYS), candidate, champion)
 
 
 def test_model_that_knows_what_changed_is_proven_better(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,12 +226,17 @@ def test_first_model_is_not_held_against_what_lies_in_the_champions_place(job: J
     assert job.run(champion="none").champion is None
 
 
-def test_script_ends_with_one_line_about_what_is_wrong(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_script_ends_with_one_line_about_what_is_wrong_which_describing_the_job_tells(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (job.base / "input" / "rows" / "part-0.parquet").unlink()
+    told = job.base.parent / "output"
+    told.mkdir()
     monkeypatch.setattr(sys, "argv", ["evaluate", str(job.base), "--fairness", "none"])
     with pytest.raises(SystemExit, match=r"^evaluate: .*rows holds no Parquet file$"):
         runpy.run_path(evaluate.__file__, run_name="__main__")
     assert not (job.base / "output").exists()
+    assert (told / "message").read_text().endswith("rows holds no Parquet file")
 
 
 def test_help_shows_how_it_is_called(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,10 +26,11 @@ from model import examine, offline_features, past, served, train
 from model.examples import EVENT
 from model.history import History
 from tests.fakes.retraining import retraining
-from tests.model.served_market import DAY, WARM_UP_DAYS, Market, as_maps, as_text, market
+from tests.model.served_market import CONTRACT, DAY, WARM_UP_DAYS, Market, as_maps, as_text, market
 
 DAYS, SEED = 32, 5
 HOUR = 3_600
+FOREIGN = "0" * 16
 LATER = "1970-01-01T00:00:00.000Z"
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -214,6 +217,7 @@ def test_examination_leaves_out_unreadable_and_blocked_rows_and_counts_them(
     # `features` is null where it was a list, written by code with another table of features.
     readable = np.ones(len(mature), dtype=np.bool_)
     readable[np.flatnonzero(silent)[:30]] = False
+    contracts = np.where(np.isin(np.arange(len(mature)), np.flatnonzero(silent)[100:107]), FOREIGN, CONTRACT)
     blocked = np.zeros(len(mature), dtype=np.bool_)
     blocked[np.flatnonzero(silent)[20:70]] = True
     blocked[np.flatnonzero(judged)[:9]] = True
@@ -223,9 +227,10 @@ def test_examination_leaves_out_unreadable_and_blocked_rows_and_counts_them(
     )
     assert holes.null_count == 30
     action = pa.array(np.where(blocked, "block", "approve"))
-    found = job.hold(replaced(honest, action=action, features=holes)).run(at.as_of)
+    found = job.hold(replaced(honest, action=action, features=holes, contract=pa.array(contracts))).run(at.as_of)
 
-    assert (found.left_out["unreadable"], found.left_out["blocked_without_verdict"]) == (30, 40)
+    assert (found.left_out["unreadable"], found.left_out["blocked_without_verdict"]) == (37, 40)
+    assert by_name(found)["readable"].observed == 37
     assert dataset_checks.outcome(found) is dataset_checks.Outcome.PASSED, dataset_checks.told(found)
 
 
@@ -235,10 +240,45 @@ def test_examination_of_a_feature_that_is_no_longer_written_is_unfit_and_names_i
     maps = honest["features"].combine_chunks()
     keys = pc.if_else(pc.equal(maps.keys, "card_mean_24h"), "card_mean_1d", maps.keys)
     renamed = pa.MapArray.from_arrays(maps.offsets, keys, maps.items)
-    found = job.hold(replaced(honest, features=renamed)).run(at.as_of)
+    older = features.contract_hash(name for name in features.NAMES if name != "card_mean_24h")
+    contract = pa.repeat(older, honest.num_rows)
+    found = job.hold(replaced(honest, features=renamed, contract=contract)).run(at.as_of)
 
     assert unfit(found) == ["schema"] and "card_mean_24h is known in none" in dataset_checks.told(found)
     assert np.isnan(job.part("learn")["card_mean_24h"].to_numpy()).all()
+
+
+def test_examination_asks_for_every_feature_in_the_rows_that_are_learned_from(
+    job: Job, at: Market, honest: pa.Table
+) -> None:
+    older = features.contract_hash(features.NAMES[:-1])
+    first_new = int((at.history.at[at.archived] < at.as_of - 10 * DAY).sum())
+    shorter = as_maps(at.served()[:first_new], features.NAMES[:-1])
+    mixed = pa.concat_arrays([shorter, as_maps(at.served()[first_new:])])
+    contract = pa.array([older] * first_new + [CONTRACT] * (honest.num_rows - first_new))
+    found = job.hold(replaced(honest, features=mixed, contract=contract)).run(at.as_of)
+
+    assert unfit(found) == ["schema"] and features.NAMES[-1] in dataset_checks.told(found)
+    assert by_name(found)["readable"].observed == 0
+
+
+def test_examination_of_another_definition_alone_is_not_enough_and_says_why(
+    job: Job, at: Market, honest: pa.Table
+) -> None:
+    found = job.hold(replaced(honest, contract=pa.repeat(FOREIGN, honest.num_rows))).run(at.as_of)
+
+    assert dataset_checks.outcome(found) is dataset_checks.Outcome.NOT_ENOUGH
+    assert f"{found.rows:,} of {found.rows:,} rows are left out" in dataset_checks.told(found)
+
+
+def test_examination_measures_delays_of_verdicts_on_frauds_that_are_old_enough(
+    job: Job, at: Market, honest: pa.Table
+) -> None:
+    found = job.hold(honest).run(at.as_of, maturity_days=3)
+
+    frauds = at.history.is_fraud & at.archived & (at.history.at <= at.as_of - 3 * DAY)
+    late = frauds & (at.history.known_at - at.history.at > 3 * DAY)
+    assert late.any() and by_name(found)["label_delay"].observed == round(late.sum() / frauds.sum(), 4)
 
 
 def test_examination_of_a_value_beyond_all_numbers_is_unfit(job: Job, at: Market, honest: pa.Table) -> None:
@@ -318,29 +358,6 @@ def test_examination_is_the_same_however_rows_lie_in_files(tmp_path: Path, at: M
         assert ours.schema == theirs.schema
         for column in ours.column_names:
             np.testing.assert_array_equal(ours[column], theirs[column])
-
-
-def test_reading_takes_features_by_name_whatever_their_order_and_passes_over_others(job: Job, honest: pa.Table) -> None:
-    rows = [
-        [("card_count_1h", 2.0), ("new_feature", 9.0), ("transaction_amount", 5.0)],
-        [],
-        None,
-        [("transaction_amount", 7.0), ("card_count_1h", None)],
-    ]
-    maps = pa.array(rows, pa.map_(pa.string(), pa.float64()))
-    found = served.read(job.hold(replaced(honest.slice(0, 4), features=maps)).base)
-    columns = [features.NAMES.index(name) for name in ("transaction_amount", "card_count_1h")]
-
-    np.testing.assert_array_equal(found.features[:, columns], [[5, 2], [np.nan] * 2, [np.nan] * 2, [7, np.nan]])
-    assert found.readable.tolist() == [True, True, False, True]
-    assert set(features.NAMES) - set(found.absent) == {"transaction_amount", "card_count_1h"}
-
-
-def test_reading_features_of_a_part_of_rows_takes_no_others() -> None:
-    maps = as_maps(np.arange(3 * len(features.NAMES), dtype=np.float32).reshape(3, -1))
-    matrix, named = served.flatten(maps.slice(1, 1))
-
-    assert matrix.tolist() == [list(range(len(features.NAMES), 2 * len(features.NAMES)))] and named.all()
 
 
 @pytest.mark.parametrize(("ahead", "believed"), [(FUTURE_TOLERANCE, True), (FUTURE_TOLERANCE + 0.001, False)])
@@ -437,6 +454,21 @@ def test_simulator_gives_enough_to_learn_from_and_ends_at_the_moment_asked_for(j
     assert rfc3339(moment - 8 * DAY) < found.evaluation.last_at <= rfc3339(moment - 7 * DAY)
 
 
+# --- What it cannot read ----------------------------------------------------------------------------------------------
+
+
+def test_script_ends_with_one_line_about_what_is_wrong_which_describing_the_job_tells(
+    tmp_path: Path, honest: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job(tmp_path / "processing").hold(honest.drop_columns(["action"]), "rows")
+    (tmp_path / "output").mkdir()
+    arguments = [str(job.base), *retraining_run._examine(retraining())]
+    monkeypatch.setattr(sys, "argv", ["examine", *arguments])
+    with pytest.raises(SystemExit, match=r"^examine: rows lacks action$"):
+        runpy.run_path(examine.__file__, run_name="__main__")
+    assert (tmp_path / "output" / "message").read_text() == "examine: rows lacks action"
+
+
 # --- Its arguments ----------------------------------------------------------------------------------------------------
 
 
@@ -484,11 +516,3 @@ def test_checks_are_written_as_json_that_any_reader_takes(job: Job, at: Market, 
 
 def test_market_of_these_tests_begins_in_the_middle_of_a_longer_one(at: Market) -> None:
     assert not at.archived[0] and at.archived[-1] and WARM_UP_DAYS > 30
-
-
-def test_reading_does_not_ask_what_a_writer_calls_the_group_of_a_map(tmp_path: Path, honest: pa.Table) -> None:
-    pq.write_table(honest.slice(0, 50), tmp_path / "ours", compression="none")
-    content = (tmp_path / "ours").read_bytes()
-    tmp_path.joinpath("other").mkdir()
-    (tmp_path / "other" / "0").write_bytes(content.replace(b"key_value", b"map_entry"))
-    assert len(served.read(tmp_path / "other")) == 50

@@ -233,7 +233,8 @@ def served_twice() -> Examples:
     )
     at, none = served.occurred_at, np.zeros(len(first), dtype=np.bool_)
     verdicts = (standing < NEVER, served.target, standing, first)
-    return Examples(ordered.select(list(EVENT)), at, at, served.features, ~none, none, *verdicts).ordered()
+    matrix, named = served.features, np.ones(served.features.shape, dtype=np.bool_)
+    return Examples(ordered.select(list(EVENT)), at, at, matrix, named, ~none, none, *verdicts).ordered()
 
 
 def test_probe_of_verdicts_given_twice_or_withdrawn_accuses_no_feature(served_twice: Examples) -> None:

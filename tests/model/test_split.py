@@ -26,7 +26,7 @@ def examples(at: list[int]) -> Examples:
     events = {name: pa.nulls(len(at), kind) for name, kind in EVENT.items()}
     events["transaction_id"] = pa.array([str(number) for number in range(len(at))])
     features = np.zeros((len(at), 43), dtype=np.float32)
-    return Examples(pa.table(events), moments, moments, features, yes, ~yes, ~yes, ~yes, never, never)
+    return Examples(pa.table(events), moments, moments, features, features == 0, yes, ~yes, ~yes, ~yes, never, never)
 
 
 def test_windows_of_a_long_time_have_the_lengths_that_were_asked_for() -> None:

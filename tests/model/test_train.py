@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import runpy
 import subprocess
 import sys
 import tarfile
@@ -163,9 +164,27 @@ def test_cut_keeps_one_moment_on_one_side() -> None:
     assert set(validation.occurred_at) == {1}
 
 
-def test_cut_without_fraud_on_one_side_is_refused() -> None:
-    with pytest.raises(ValueError, match="frauds"):
-        train.cut(rows([True] + [False] * 19, list(range(20))), 0.25)
+@pytest.mark.parametrize(
+    ("is_fraud", "words"),
+    [
+        ([True] + [False] * 19, "the newest 5 rows hold no fraud, and both .* ask for more training_days, wait for"),
+        ([False] * 19 + [True], "the older 15 rows hold no fraud, "),
+        ([True] * 19 + [False], "the older 15 rows hold no genuine transaction, "),
+        ([False] + [True] * 19, "the newest 5 rows hold no genuine transaction, "),
+    ],
+)
+def test_cut_without_both_kinds_on_both_sides_is_refused_in_a_sentence_that_says_what_to_do(
+    is_fraud: list[bool], words: str
+) -> None:
+    with pytest.raises(train.UnusableRows, match=words):
+        train.cut(rows(is_fraud, list(range(20))), 0.25)
+
+
+def test_script_ends_with_one_line_about_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SM_CHANNEL_TRAIN", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["train"])
+    with pytest.raises(SystemExit, match=r"^train: .* holds no Parquet or CSV file$"):
+        runpy.run_path(train.__file__, run_name="__main__")
 
 
 def test_package_thresholds_are_what_the_metrics_say(trained: Trained) -> None:
@@ -183,6 +202,16 @@ def test_package_baseline_counts_every_row(trained: Trained, history: Dataset) -
 
     for histogram in document["baseline"].values():
         assert sum(histogram["counts"]) + histogram["missing"] == history.mature.sum()
+
+
+def test_package_scores_are_those_that_the_model_was_measured_with(trained: Trained) -> None:
+    document = json.loads((trained.model_dir / "package.json").read_text())
+    scores = pq.read_table(trained.output_dir / "validation.parquet")["score"].to_numpy()
+
+    found = document["scores"]
+    assert sum(found["counts"]) == len(scores) == document["training"]["validation_rows"]
+    assert found["counts"][-1] == (scores > found["edges"][-1]).sum()
+    assert found["missing"] == 0 and found["design_effect"] >= 1
 
 
 def test_model_beats_what_one_column_can_do_on_days_it_never_saw(market: Simulation, trained: Trained) -> None:

@@ -72,6 +72,8 @@ def test_lock_without_a_champion_says_so() -> None:
         (plan(training_day=5), InvalidPlan, "training_day"),
         (plan(training_days=0), InvalidPlan, "plan.training_days must lie between 2 and 730, not 0"),
         (plan(hyperparameters=[]), InvalidPlan, "plan.hyperparameters must be an object"),
+        (plan(hyperparameters={"max_dept": 6}), InvalidPlan, "plan.hyperparameters may set .*, not max_dept"),
+        (plan(hyperparameters={"eta": "slow"}), InvalidPlan, "plan.hyperparameters.eta must be a number, not 'slow'"),
     ],
 )
 def test_lock_what_cannot_be_followed_is_refused_and_leaves_nothing(

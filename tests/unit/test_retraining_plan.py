@@ -8,7 +8,15 @@ import msgspec
 import pytest
 
 from fraud.errors import InvalidPlan
-from fraud.retraining_plan import GROUPS, LONGEST_VALUE, MOST_HYPERPARAMETERS, Plan, merged, parse
+from fraud.retraining_plan import (
+    GROUPS,
+    HYPERPARAMETERS,
+    LONGEST_VALUE,
+    MOST_HYPERPARAMETERS,
+    Plan,
+    merged,
+    parse,
+)
 
 DAY = 86_400
 NUMBERS = [field.name for field in msgspec.structs.fields(Plan) if field.type in (int, float)]
@@ -29,7 +37,7 @@ def test_parse_keeps_what_was_asked_for() -> None:
 
 
 def test_parse_keeps_hyperparameters_of_every_kind() -> None:
-    given = {"max_depth": 6, "eta": 0.1, "booster": "dart"}
+    given = {"max_depth": 6, "eta": 1, "lambda": "0.5", "objective": "binary:logitraw"}
     assert parse({"hyperparameters": given}).hyperparameters == given
 
 
@@ -147,9 +155,54 @@ def test_parse_hyperparameter_that_is_the_containers_or_none_is_refused(name: st
         parse({"hyperparameters": {name: value}})
 
 
+def test_hyperparameters_are_those_that_the_training_script_takes() -> None:
+    from model import boosting, train
+
+    taken = train._hyperparameters([])
+    assert {name: type(value) for name, value in taken.items()} == HYPERPARAMETERS
+    assert taken == boosting.chosen()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("max_dept", 6, r"plan\.hyperparameters may set base_score, .*, validation_share, not max_dept$"),
+        ("booster", "dart", "not booster$"),
+        ("max_depth", 6.5, r"plan\.hyperparameters\.max_depth must be a whole number, not 6\.5$"),
+        ("max_depth", "deep", "must be a whole number, not 'deep'"),
+        ("num_boost_round", 1e2, "must be a whole number, not 100.0"),
+        ("eta", "slow", r"plan\.hyperparameters\.eta must be a number, not 'slow'"),
+        ("eta", "nan", "must be a number, not 'nan'"),
+        ("lambda", "-inf", "must be a number"),
+    ],
+)
+def test_parse_hyperparameter_that_the_training_would_refuse_is_refused(name: str, value: object, words: str) -> None:
+    with pytest.raises(InvalidPlan, match=words):
+        parse({"hyperparameters": {name: value}})
+
+
+@pytest.mark.parametrize(("name", "kind"), HYPERPARAMETERS.items())
+def test_parse_refuses_what_the_training_script_refuses(name: str, kind: type) -> None:
+    from model import train
+
+    for value in (1, 0.5, "7", "0.25", "text"):
+        try:
+            parse({"hyperparameters": {name: value}})
+        except InvalidPlan:
+            with pytest.raises(SystemExit):
+                train._hyperparameters([f"--{name}", str(value)])
+        else:
+            assert isinstance(train._hyperparameters([f"--{name}", str(value)])[name], kind)
+
+
+def test_plan_of_an_older_run_is_read_whatever_its_hyperparameters_were_called() -> None:
+    older = Plan(hyperparameters={"booster": "dart"})
+    assert msgspec.json.decode(msgspec.json.encode(older), type=Plan) == older
+
+
 def test_parse_more_hyperparameters_than_a_job_takes_are_refused() -> None:
     most: dict[str, Any] = {f"p{number}": number for number in range(MOST_HYPERPARAMETERS)}
-    assert len(parse({"hyperparameters": most}).hyperparameters) == MOST_HYPERPARAMETERS
+    assert len(Plan(hyperparameters=most).hyperparameters) == MOST_HYPERPARAMETERS
     with pytest.raises(InvalidPlan, match=r"plan\.hyperparameters may name 50 at most"):
         parse({"hyperparameters": most | {"one_more": 1}})
 

@@ -100,7 +100,7 @@ def test_answered_the_unexpected_is_left_to_the_machine(error: Exception) -> Non
         (json.dumps({"Error": "States.Timeout", "Cause": None}), "States.Timeout"),
         (json.dumps({"Cause": "slow"}), "An error: slow"),
         (caught("not JSON {"), "States.TaskFailed: not JSON {"),
-        (caught(json.dumps({"FailureReason": "no rows", "ExitMessage": "other"})), "States.TaskFailed: no rows"),
+        (caught(json.dumps({"FailureReason": "see the log", "ExitMessage": "no rows"})), "States.TaskFailed: no rows"),
         (caught(json.dumps({"FailureReason": None, "ExitMessage": "no rows"})), "States.TaskFailed: no rows"),
         (caught(json.dumps({"errorMessage": "GetItem: Throttling"})), "States.TaskFailed: GetItem: Throttling"),
         (caught(json.dumps({"Status": "Stopped"})), 'States.TaskFailed: {"Status": "Stopped"}'),
