@@ -41,13 +41,13 @@ def explain(target: Target, transaction_id: TransactionId, as_json: AsJson = Fal
 
 def told(decision: Mapping[str, Any], limits: Mapping[str, float] | None) -> dict[str, Any]:
     """The decision item with its features by name and the thresholds its score was held against."""
-    from fraud.aws.decision_items import named_features
+    from fraud.aws.decision_items import CERTAIN, named_features
 
     values = named_features(decision["features"], decision["contract"])
     named = (
         values if isinstance(values, dict) else {f"feature {position}": each for position, each in enumerate(values)}
     )
-    return {**decision, "features": named, "thresholds": limits}
+    return {"propensity": CERTAIN, **decision, "features": named, "thresholds": limits}
 
 
 def thresholds(target: Target, model_package: str | None) -> dict[str, float] | None:
@@ -79,6 +79,8 @@ def show(account: Mapping[str, Any]) -> None:
     colour = COLOURS[account["action"]]
     out.print(f"[bold {colour}]{VERDICTS[account['action']].capitalize()}[/]: {payment(account)}", highlight=False)
     out.print(score_sentence(account), highlight=False)
+    if account["propensity"] != 1:
+        out.print(chance_sentence(account), highlight=False)
     for reason in account["reasons"]:
         out.print(f"  • {reason}", highlight=False, markup=False)
     out.print(console.table_of("Features", feature_words(account["features"])))
@@ -117,6 +119,12 @@ def _against(score: float, limits: Mapping[str, float]) -> str:
     if score >= limits["block"]:
         return f"≥ {block}"
     return f"≥ {review}, < {block}" if score >= limits["review"] else f"< {review}"
+
+
+def chance_sentence(account: Mapping[str, Any]) -> str:
+    """How probable the action was, where policy left it to chance."""
+    what = "is released from blocking" if account["action"] == "review" else "stays blocked"
+    return f"Chance had a say: {float(account['propensity']):.3g} of what the score alone would block {what}."
 
 
 def feature_words(values: Mapping[str, float | None]) -> dict[str, object]:

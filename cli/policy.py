@@ -166,6 +166,7 @@ def compared(rows: "Decided", actions: "Codes") -> dict[str, Any]:
     return {
         "transactions": len(rows),
         "settled": int(rows.settled.sum()),
+        "unreadable": rows.unreadable,
         "before": asdict(again.measure(rows, rows.actions)),
         "after": asdict(again.measure(rows, actions)),
         "moves": again.moves(rows.actions, actions),
@@ -178,7 +179,10 @@ def show(found: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     out = console.stdout()
-    out.print(f"{found['transactions']:,} decisions, {found['settled']:,} with a settled outcome\n", highlight=False)
+    out.print(f"{found['transactions']:,} decisions, {found['settled']:,} with a settled outcome", highlight=False)
+    if found["unreadable"]:
+        out.print(f"{found['unreadable']:,} more were made on another table of features, and are left out")
+    out.print()
     table = Table("", "as decided", "as replayed", box=None, header_style="bold")
     for name, text in LINES.items():
         table.add_row(text, *(cell(name, found[when][name]) for when in ("before", "after")))

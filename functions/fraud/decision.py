@@ -58,6 +58,7 @@ class Decision:
         policy_version: version of the policy document.
         degraded: True when the model that should have answered did not.
         decided_at: seconds since 1970.
+        propensity: probability with which policy gives this action; 1 where nothing was left to chance.
     """
 
     accepted: Accepted
@@ -72,3 +73,4 @@ class Decision:
     policy_version: str
     degraded: bool
     decided_at: float
+    propensity: float = 1.0

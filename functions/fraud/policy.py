@@ -5,13 +5,17 @@ The policy document is the customer's: small, declarative, versioned with the co
 - `before`: the first rule that matches settles the action, whatever a model says (deny and allow lists).
 - `fallback`: only when no model answered; every match may raise the action.
 - `after`: every match may raise the action that the score (or the fallback) led to, never lower it.
+
+What is blocked never shows what it was. A small share of what the score alone would block may therefore be released
+to review, by a draw that a retry repeats; how probable an action was is kept with it, so that measurements can weight.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -31,6 +35,10 @@ TESTS = ("is_in", "not_in", "equals", "at_least", "below")
 TESTS_OF = {True: frozenset({"is_in", "not_in", "equals"}), False: frozenset({"equals", "at_least", "below"})}
 """Which tests make sense for text, and which for numbers."""
 MOST_RULES = 200
+MOST_RELEASED = 0.05
+"""Largest share of would-be blocks that may be released: most of these are fraud."""
+RELEASED = "released from blocking to learn its outcome"
+_DRAWS = 2**64
 
 
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,11 +72,19 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The policy document as written."""
+    """The policy document as written.
+
+    Args:
+        version: of it.
+        lists: of values, by name.
+        rules: in the order in which they are tried.
+        release_share: of what the score alone would block, how much is sent to review instead; 0 releases nothing.
+    """
 
     version: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,32}\Z")]
     lists: dict[str, frozenset[str]]
     rules: Annotated[tuple[Rule, ...], Meta(max_length=MOST_RULES)]
+    release_share: Annotated[float, Meta(ge=0, le=MOST_RELEASED)] = 0.0
 
 
 @dataclass(frozen=True)
@@ -92,10 +108,17 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An action with its reasons in words."""
+    """An action with its reasons in words.
+
+    Args:
+        action: approve, review or block.
+        reasons: in words.
+        propensity: probability with which policy gives this action; 1 where nothing was left to chance.
+    """
 
     action: Action
     reasons: tuple[str, ...] = ()
+    propensity: float = 1.0
 
 
 def load(text: bytes) -> Policy:
@@ -161,8 +184,32 @@ def decide(
     settled = next(_matching(policy.phases["before"], facts), None)
     if settled is not None:
         return Verdict(settled.action, (settled.reason,))
-    verdict = _fall_back(policy, facts) if score is None or model is None else _judge(score, model, row)
-    return _raised(verdict, _matching(policy.phases["after"], facts))
+    after = tuple(_matching(policy.phases["after"], facts))
+    if score is None or model is None:
+        return _raised(_fall_back(policy, facts), after)
+    judged = _judge(score, model, row)
+    verdict = _raised(judged, after)
+    if judged.action is not Action.BLOCK or any(rule.action is Action.BLOCK for rule in after):
+        return verdict
+    return _drawn(verdict, policy.document.release_share, transaction)
+
+
+def _drawn(block: Verdict, share: float, transaction: Transaction) -> Verdict:
+    """A block that nothing but the score asks for, or its release."""
+    if not share:
+        return block
+    if _draw(transaction) < share:
+        return Verdict(Action.REVIEW, (*block.reasons, RELEASED), share)
+    return replace(block, propensity=1 - share)
+
+
+def _draw(transaction: Transaction) -> float:
+    """Between 0 and 1, the same at every attempt and under every policy.
+
+    Whoever makes up transaction identifiers cannot aim at a release: the key is the card's token, a keyed hash itself.
+    """
+    digest = hmac.digest(transaction.card_token.encode(), f"release {transaction.transaction_id}".encode(), "sha256")
+    return int.from_bytes(digest[:8], "big") / _DRAWS
 
 
 def _judge(score: Score, model: ServedModel, row: Mapping[str, float | None]) -> Verdict:

@@ -70,6 +70,27 @@ def test_explain_says_action_reason_threshold_and_time(decided: Target, runner: 
         assert words in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("action", "propensity", "words"),
+    [
+        ("review", "0.02", "0.02 of what the score alone would block is released from blocking."),
+        ("block", "0.98", "0.98 of what the score alone would block stays blocked."),
+    ],
+)
+def test_explain_says_where_chance_had_a_say(
+    stack: Target, runner: CliRunner, action: str, propensity: str, words: str
+) -> None:
+    drawn = {"action": {"S": action}, "propensity": {"N": propensity}}
+    stack.client("dynamodb").put_item(TableName="DecisionTable", Item=DECISION | drawn)
+    assert words in " ".join(runner.invoke(app, ["explain", "t1"]).stdout.split())
+    assert json.loads(runner.invoke(app, ["explain", "t1", "--json"]).stdout)["propensity"] == float(propensity)
+
+
+def test_explain_of_a_decision_without_chance_says_nothing_of_it(decided: Target, runner: CliRunner) -> None:
+    assert "Chance" not in runner.invoke(app, ["explain", "t1"]).stdout
+    assert json.loads(runner.invoke(app, ["explain", "t1", "--json"]).stdout)["propensity"] == 1
+
+
 def test_explain_json_carries_thresholds_and_readable_features(decided: Target, runner: CliRunner) -> None:
     route(decided, "arn:a")
     account = json.loads(runner.invoke(app, ["explain", "t1", "--json"]).stdout)

@@ -93,3 +93,13 @@ def test_replay_of_an_empty_archive_says_so(runner: CliRunner, give: Give) -> No
     give()
     result = call(runner)
     assert result.exit_code == 1 and "holds no decisions" in result.output
+
+
+def test_replay_says_how_many_decisions_it_cannot_read(runner: CliRunner, give: Give, version: str) -> None:
+    other = "0" * 16
+    give(row(0, model_package=version), row(1, model_package=version, contract=other))
+    assert json.loads(call(runner, "--json").stdout)["unreadable"] == 1
+    assert "1 more were made on another table of features, and are left out" in call(runner).output
+    give(row(0, model_package=version, contract=other))
+    result = call(runner)
+    assert result.exit_code == 0 and "0 decisions" in result.output

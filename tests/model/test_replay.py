@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fraud import features, policy
+from fraud.decision import Action, Score
 from fraud.routing import ServedModel
 from model import replay
 from model.replay import Decided
@@ -35,6 +36,7 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
         "action": "approve",
         "score": 0.1,
         "model_package": "m",
+        "contract": features.contract_hash(features.NAMES),
         "features": [(name, 1.0) for name in features.NAMES],
         "is_fraud": None,
         **fields,
@@ -42,7 +44,7 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
 
 
 def table_of(rows: list[dict[str, Any]]) -> pa.Table:
-    types = {name: pa.string() for name in (*replay.TEXT, "occurred_at", "action", "model_package")} | {
+    types = {name: pa.string() for name in (*replay.TEXT, "occurred_at", "action", "model_package", "contract")} | {
         "amount_minor": pa.int64(),
         "score": pa.float64(),
         "features": pa.map_(pa.string(), pa.float64()),
@@ -89,8 +91,21 @@ def test_replay_asks_rules_about_lists_and_features(tmp_path: Path) -> None:
     assert again(rows, rules=rules) == [APPROVE, BLOCK, REVIEW]
 
 
-def test_read_leaves_out_what_has_no_features(tmp_path: Path) -> None:
-    assert len(decided(tmp_path, [row(0), row(1, features=None)])) == 1
+def test_replay_releases_what_was_released_and_nothing_under_a_policy_without(tmp_path: Path) -> None:
+    releasing = policy.load(b'{"version": "2", "lists": {}, "rules": [], "release_share": 0.05}')
+    rows = decided(tmp_path, [row(n % 28, transaction_id=f"t{n}", score=0.95, action="block") for n in range(400)])
+    served = [
+        policy.decide(releasing, transaction, dict.fromkeys(features.NAMES), Score(0.95), MODEL).action
+        for transaction in replay._transactions(rows)
+    ]
+    assert 0 < served.count(Action.REVIEW) < 60
+    assert [replay.ACTIONS[each] for each in again(rows, rules=releasing)] == served
+    assert again(rows) == [BLOCK] * 400
+
+
+def test_read_leaves_out_what_it_cannot_read_and_says_how_many(tmp_path: Path) -> None:
+    rows = decided(tmp_path, [row(0), row(1, features=None), row(2, contract="0" * 16), row(3, contract=None)])
+    assert (len(rows), rows.unreadable) == (1, 3)
 
 
 def test_outcome_is_settled_by_a_verdict_or_by_time_but_not_for_what_was_blocked(tmp_path: Path) -> None:

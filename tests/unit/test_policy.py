@@ -23,8 +23,10 @@ def rule(phase: str, action: str, *conditions: dict[str, Any], reason: str | Non
     return {"name": f"{phase} {action}", "phase": phase, "when": when, "action": action, "reason": reason or action}
 
 
-def load(*rules: dict[str, Any], **lists: list[str]) -> Policy:
-    return policy.load(json.dumps({"version": "1", "lists": lists, "rules": rules}).encode())
+def load(*rules: dict[str, Any], release_share: float | None = None, **lists: list[str]) -> Policy:
+    document = {"version": "1", "lists": lists, "rules": rules}
+    given = {} if release_share is None else {"release_share": release_share}
+    return policy.load(json.dumps(document | given).encode())
 
 
 def decide(
@@ -96,6 +98,104 @@ def test_decide_after_rules_apply_to_the_fallback_too() -> None:
 
 def test_decide_without_model_and_rules_approves() -> None:
     assert decide(load()) == Verdict(Action.APPROVE)
+
+
+# --- Releases ---------------------------------------------------------------------------------------------------------
+
+SHARE = 0.05
+
+
+def released(document: Policy, count: int, score: float = 0.95) -> set[str]:
+    """Which of so many would-be blocks are sent to review."""
+    names = [f"t{number}" for number in range(count)]
+    return {name for name in names if decide(document, score, transaction_id=name).action == "review"}
+
+
+def one_of_each(document: Policy) -> tuple[str, str]:
+    """A transaction that is released, and one that is not."""
+    chosen = released(document, 200)
+    return min(chosen), min({f"t{number}" for number in range(200)} - chosen)
+
+
+def test_decide_releases_nothing_unless_asked_to() -> None:
+    assert released(load(), 2_000) == released(load(release_share=0), 2_000) == set()
+    assert decide(load(), 0.95).propensity == 1.0
+
+
+def test_decide_releases_the_share_of_would_be_blocks_that_was_asked_for() -> None:
+    # Three standard deviations around a thousand.
+    assert 908 <= len(released(load(release_share=SHARE), 20_000)) <= 1_092
+
+
+def test_decide_release_goes_to_review_with_its_reason_and_its_probability() -> None:
+    document = load(release_share=SHARE)
+    chosen, other = one_of_each(document)
+    cause = "the model's score of 0.950 is high"
+
+    assert decide(document, 0.95, transaction_id=chosen) == Verdict(Action.REVIEW, (cause, policy.RELEASED), 0.05)
+    assert decide(document, 0.95, transaction_id=other) == Verdict(Action.BLOCK, (cause,), 0.95)
+
+
+def test_decide_release_is_repeated_by_a_retry_and_kept_by_a_larger_share_and_by_other_rules() -> None:
+    document = load(release_share=0.02)
+
+    assert released(document, 3_000) == released(document, 3_000)
+    assert released(document, 3_000) < released(load(rule("after", "review"), release_share=SHARE), 3_000)
+
+
+def test_decide_release_of_an_identifier_depends_on_the_card() -> None:
+    document = load(release_share=SHARE)
+    names = [f"t{number}" for number in range(2_000)]
+    other = {name for name in names if decide(document, 0.95, transaction_id=name, card="c2").action == "review"}
+
+    assert other and len(other & released(document, 2_000)) < len(other) / 4
+
+
+@pytest.mark.parametrize("score", [0.1, 0.6])
+def test_decide_releases_nothing_that_is_not_blocked(score: float) -> None:
+    document = load(release_share=SHARE)
+    verdicts = [decide(document, score, transaction_id=f"t{number}") for number in range(300)]
+
+    assert {(verdict.action, verdict.propensity) for verdict in verdicts} == {
+        (Action.APPROVE if score < 0.5 else Action.REVIEW, 1.0)
+    }
+
+
+@pytest.mark.parametrize("phase", ["before", "after", "fallback"])
+def test_decide_releases_nothing_that_a_rule_or_a_list_blocks(phase: str) -> None:
+    document = load(rule(phase, "block", {"field": "card_token", "in": "denied"}), release_share=SHARE, denied=["c1"])
+    score = None if phase == "fallback" else 0.95
+    verdicts = [decide(document, score, transaction_id=f"t{number}") for number in range(300)]
+
+    assert {(verdict.action, verdict.propensity) for verdict in verdicts} == {(Action.BLOCK, 1.0)}
+
+
+def test_decide_releases_what_a_rule_would_only_review() -> None:
+    document = load(rule("after", "review", reason="large"), release_share=SHARE)
+    chosen, _ = one_of_each(document)
+    verdict = decide(document, 0.95, transaction_id=chosen)
+
+    assert verdict.action == "review" and verdict.reasons[-2:] == ("large", policy.RELEASED)
+
+
+@given(st.floats(0, 0.05), st.text(min_size=1, max_size=8).map(lambda text: text.encode().hex()))
+def test_decide_probabilities_of_both_actions_are_one_together(share: float, name: str) -> None:
+    verdict = decide(load(release_share=share), 0.95, transaction_id=name)
+
+    assert verdict.propensity == (share if verdict.action == "review" else 1 - share) and verdict.propensity > 0
+
+
+@pytest.mark.parametrize("share", [-0.01, 0.0501, 1, "0.01", True])
+def test_load_share_that_would_release_too_much_or_is_none_is_refused(share: Any) -> None:
+    with pytest.raises(InvalidPolicy, match="release_share"):
+        load(release_share=share)
+
+
+def test_load_shipped_document_releases_nothing() -> None:
+    assert policy.load(POLICY.read_bytes()).document.release_share == 0
+
+
+# --- Conditions -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

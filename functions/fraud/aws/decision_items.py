@@ -18,6 +18,8 @@ from fraud.transaction import FROM_THE_FUTURE, SCHEMA_VERSION, Transaction, rfc3
 
 CONTRACT = features.contract_hash(features.NAMES)
 """Names and order of everything the code computes; the item holds all of it, not just what the model read."""
+CERTAIN = 1.0
+"""Propensity of an item that names none: what is almost always so costs nothing to store."""
 OPEN = "open"
 REVIEW_QUEUES = 8
 """Partitions of the index of open reviews: a burst of reviews must not throttle the table behind it."""
@@ -68,6 +70,8 @@ def _optional(decision: Decision) -> Item:
         item["score"] = number(round(decision.score, 6))
     if decision.model_package is not None:
         item["model_package"] = text(decision.model_package)
+    if decision.propensity != CERTAIN:
+        item["propensity"] = number(decision.propensity)
     if decision.accepted.flags:
         item["flags"] = strings(decision.accepted.flags)
     if decision.action is Action.REVIEW:
@@ -93,6 +97,7 @@ def decode(item: Item, sequence_number: str) -> Recorded:
     named = named_features(document["features"], document["contract"])
     # The archive's readers take them for a map by name; one list among them could fail every query of the table.
     document["features"] = named if isinstance(named, dict) else None
+    document.setdefault("propensity", CERTAIN)
     at = document["arrived_at" if FROM_THE_FUTURE in document.get("flags", ()) else "occurred_at"]
     return Recorded(
         sequence_number=sequence_number,

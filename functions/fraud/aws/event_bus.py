@@ -30,6 +30,7 @@ TOLD = frozenset(
         "occurred_at",
         "decided_at",
         "action",
+        "propensity",
         "score",
         "reasons",
         "degraded",
