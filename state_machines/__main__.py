@@ -47,10 +47,12 @@ def quiet() -> Iterator[None]:
 def rendered() -> dict[Path, str]:
     """What the files should hold."""
     with quiet():
-        from state_machines import retraining, rollout
+        from state_machines import drift, monitoring, retraining, rollout
     return {
         **_files("rollout", *rollout.definition()),
         **_files("retraining", *retraining.definition()),
+        **_files("monitoring", *monitoring.definition()),
+        **_files("drift", *drift.definition()),
     }
 
 

@@ -1,4 +1,4 @@
-"""What a retraining has others do: a query of Athena's, and three jobs of SageMaker's.
+"""What machines have others do: queries of Athena's, and jobs of SageMaker's.
 
 All that differs between runs stands in `$.answer.run`. The SDK's own steps for jobs are not used: they drop the network
 isolation, the environment and the checkpoints without a word, and take no path for most of the rest.
@@ -6,14 +6,21 @@ isolation, the environment and the checkpoints without a word, and take no path 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from stepfunctions.steps.states import State
 
-from state_machines.phases import HOUR
-from state_machines.steps import Retry, Task, retry
+from state_machines import phases
+from state_machines.phases import HOUR, explain, pause, until
+from state_machines.steps import LAMBDA_ERRORS, Phase, Retry, Task, answers, question, retry, sequence
 
-# Above what the job or the query allows itself, so that its own limit ends it and says so. See `retraining_plan`.
+INSPECT = "${InspectJobArn}"
+ANSWER = ("next", "sentence", "wait_seconds", "run")
+"""What the functions of a machine with jobs answer; see `fraud.machine_task`."""
+
+# Above what the job or the query allows itself, so that its own limit ends it and says so. See the plans.
 QUERY_TIMEOUT = HOUR
 """Seconds; Athena ends a query after half an hour unless asked otherwise."""
 PROCESSING_TIMEOUT = 26 * HOUR
@@ -39,7 +46,6 @@ NO_MACHINE = retry(
 JOB_RETRIES: tuple[Retry, ...] = (JOB_THROTTLED, NO_MACHINE)
 
 IMAGE = "${ModelImageUri}"
-ROLE = "${RetrainingJobRoleArn}"
 KEY = "${DataKeyArn}"
 DISK_GIB = 30
 INPUT = "/opt/ml/processing/input"
@@ -57,7 +63,17 @@ MEASURED = (
 """What `model/train.py` prints, for the job's description and CloudWatch."""
 
 
-def query(state_id: str, on_error: State) -> Task:
+def caller(moved: str) -> Callable[..., Task]:
+    """What calls the functions of a machine with jobs; see `phases.call`.
+
+    Args:
+        moved: error of who lost a race for the run's record, which is retried.
+    """
+    passing = retry(*LAMBDA_ERRORS, "StoreUnavailable", "DeploymentInterrupted", moved)
+    return partial(phases.call, keep=ANSWER, retries=(passing,))
+
+
+def query(state_id: str, on_error: State, *, comment: str) -> Task:
     """The statement of the run; a start that is repeated meets its own, because it bears the execution's mark."""
     return Task(
         state_id,
@@ -72,44 +88,57 @@ def query(state_id: str, on_error: State) -> Task:
         timeout=QUERY_TIMEOUT,
         retries=(QUERY_THROTTLED,),
         on_error=on_error,
-        comment="Unloads served features and matured verdicts from the archive.",
+        comment=comment,
     )
 
 
-def examine(state_id: str, on_error: State) -> Task:
-    return _processing(
-        state_id,
-        "examine",
-        on_error,
-        inputs={"source": "source_uri", "data": "data_uri"},
-        output="examined",
-        comment="Checks the data, looks for what knows the future, and parts what is learned from and measured on.",
-    )
+def process(
+    state_id: str, script: str, on_error: State, *, role: str, inputs: dict[str, str], output: str, comment: str
+) -> Task:
+    """A processing job that runs a script of the source archive.
 
-
-def evaluate(state_id: str, on_error: State) -> Task:
-    return _processing(
+    Args:
+        state_id: name of the state.
+        script: its module; the run names the job and its arguments after it.
+        on_error: where it leads when nothing helps.
+        role: ARN of what the job runs under.
+        inputs: what it reads: fields of the run that hold the addresses, by the inputs' names.
+        output: what it writes; the run holds `<output>_uri`.
+        comment: of the state.
+    """
+    unpack = "mkdir -p code && tar -xzf input/source/source.tar.gz -C code && cd code"
+    command = f'cd /opt/ml/processing && {unpack} && exec python3 -m {script} .. "$@"'
+    return _job(
         state_id,
-        "evaluate",
-        on_error,
-        inputs={
-            "source": "source_uri",
-            "rows": "evaluate_uri",
-            "candidate": "artefact_uri",
-            "champion": "champion_uri",
+        "arn:aws:states:::sagemaker:createProcessingJob.sync",
+        {
+            "ProcessingJobName.$": f"$.answer.run.{script}_name",
+            "RoleArn": role,
+            "AppSpecification": {
+                "ImageUri": IMAGE,
+                "ContainerEntrypoint": ["bash", "-c", command, script],
+                "ContainerArguments.$": f"$.answer.run.{script}_arguments",
+            },
+            "ProcessingInputs": [_input(name, field) for name, field in inputs.items()],
+            "ProcessingOutputConfig": {"Outputs": [_output(output)], "KmsKeyId": KEY},
+            "ProcessingResources": {"ClusterConfig": _machine()},
+            "StoppingCondition": {"MaxRuntimeInSeconds.$": "$.answer.run.run_seconds"},
+            "NetworkConfig": {"EnableNetworkIsolation": True},
         },
-        output="evaluated",
-        comment="Measures the candidate and the champion on the same rows, which neither learned from.",
+        PROCESSING_TIMEOUT,
+        on_error,
+        comment=comment,
     )
 
 
-def train(state_id: str, on_error: State) -> Task:
+def train(state_id: str, on_error: State, *, role: str, comment: str) -> Task:
+    """A training job of the run."""
     return _job(
         state_id,
         "arn:aws:states:::sagemaker:createTrainingJob.sync",
         {
             "TrainingJobName.$": "$.answer.run.train_name",
-            "RoleArn": ROLE,
+            "RoleArn": role,
             "AlgorithmSpecification": {
                 "TrainingImage": IMAGE,
                 "TrainingInputMode": "File",
@@ -128,37 +157,45 @@ def train(state_id: str, on_error: State) -> Task:
         },
         TRAINING_TIMEOUT,
         on_error,
-        comment="Learns from the older rows; what interrupts it costs no more than the rounds since a checkpoint.",
-    )
-
-
-def _processing(
-    state_id: str, script: str, on_error: State, *, inputs: dict[str, str], output: str, comment: str
-) -> Task:
-    """A processing job that runs a script of the source archive; `inputs` are fields of the run by their names."""
-    unpack = "mkdir -p code && tar -xzf input/source/source.tar.gz -C code && cd code"
-    command = f'cd /opt/ml/processing && {unpack} && exec python3 -m {script} .. "$@"'
-    return _job(
-        state_id,
-        "arn:aws:states:::sagemaker:createProcessingJob.sync",
-        {
-            "ProcessingJobName.$": f"$.answer.run.{script}_name",
-            "RoleArn": ROLE,
-            "AppSpecification": {
-                "ImageUri": IMAGE,
-                "ContainerEntrypoint": ["bash", "-c", command, script],
-                "ContainerArguments.$": f"$.answer.run.{script}_arguments",
-            },
-            "ProcessingInputs": [_input(name, field) for name, field in inputs.items()],
-            "ProcessingOutputConfig": {"Outputs": [_output(output)], "KmsKeyId": KEY},
-            "ProcessingResources": {"ClusterConfig": _machine()},
-            "StoppingCondition": {"MaxRuntimeInSeconds.$": "$.answer.run.run_seconds"},
-            "NetworkConfig": {"EnableNetworkIsolation": True},
-        },
-        PROCESSING_TIMEOUT,
-        on_error,
         comment=comment,
     )
+
+
+def ask(
+    call: Callable[..., Task], job: str, noun: str, *, failure: Phase, close: Phase, done: State, **others: State
+) -> State:
+    """What an error of a job leads to; returns the first state.
+
+    The error may be about the answer rather than the job: a start whose answer was lost, or a second one of the same
+    name. The job itself knows; one that runs, or is done, is adopted.
+
+    Args:
+        call: of the machine's functions.
+        job: as the function knows it.
+        noun: for people.
+        failure: where it leads when the job cannot be asked.
+        close: where a job leads that failed.
+        done: where one leads that is done.
+        others: where other answers lead, by their words.
+    """
+    note = explain(
+        f"Note the error of the {noun}",
+        "look",
+        comment="Turns the error into an answer, and keeps the run.",
+        **{"run.$": "$.answer.run"},
+    )
+    look = call(
+        f"See what became of the {noun}",
+        INSPECT,
+        "look",
+        failure,
+        needs=("run",),
+        also={"job": job, "error.$": "$.answer.sentence"},
+        comment="Asks the job itself: one that runs, or is done, is adopted.",
+    )
+    is_done = question(f"Is the {noun} done?", otherwise=close.entry)
+    answers(is_done, done=done, **others)
+    return sequence(note, until(look, is_done, pause(f"Wait for the {noun}", "The job runs, and is asked again.")))
 
 
 def _job(

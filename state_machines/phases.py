@@ -1,14 +1,14 @@
-"""What every machine's phases are made of: calls of its functions, waits, questions asked again, messages and ends."""
+"""What machines' phases are made of: calls of functions, waits, questions asked again, messages, failures and ends."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stepfunctions.steps import Pass, Wait
 from stepfunctions.steps.states import Choice, State
 
-from state_machines.steps import Fail, Phase, Retry, Task, answers, invoke, retry, sequence
+from state_machines.steps import Fail, Phase, Retry, Task, answers, invoke, question, retry, sequence
 
 HOUR = 3_600
 DAY = 24 * HOUR
@@ -114,3 +114,67 @@ def until(task: Task, done: Choice, wait: Wait) -> State:
 def failed(state_id: str, error: str, comment: str) -> Fail:
     """A failure that says why in the last answer's words."""
     return Fail(state_id, error=error, cause_path="$.answer.sentence", comment=comment)
+
+
+# --- What machines with a run do when it fails ------------------------------------------------------------------------
+
+
+def explain_failure(close: Phase) -> Phase:
+    """Where errors lead: what follows hears of them as of an answer."""
+    explained = explain(
+        "Explain the failure",
+        "fail",
+        comment="Turns an error into an answer, as if a function had told of it.",
+        # What fails first has no run to keep.
+        run={},
+    )
+    return Phase("Failure", sequence(explained, close.entry), explained)
+
+
+def close_after_failure(
+    call: Callable[..., Task], function: str, locked: Phase, *, comment: str, **ends: State
+) -> Phase:
+    """The record of a run that failed is closed, so that another one may begin.
+
+    Args:
+        call: of the machine's functions.
+        function: ARN of the one that closes.
+        locked: where it leads when nothing helps.
+        comment: of the state.
+        ends: of the machine, by the words answered.
+    """
+    close = call(
+        "Release the lock after the failure",
+        function,
+        "fail",
+        locked,
+        needs=("run",),
+        also={"error.$": "$.answer.sentence"},
+        comment=comment,
+    )
+    free = question("Is the lock free again?", otherwise=locked.entry)
+    answers(free, **ends)
+    return Phase("Release after a failure", sequence(close, free), free)
+
+
+def leave_locked(machine: str, comment: str) -> Phase:
+    """The end of an execution that cannot close its record: a person is told.
+
+    Args:
+        machine: what it does, for people.
+        comment: of the end.
+    """
+    left = Fail(
+        "Lock left",
+        error="LockLeft",
+        cause="The run's record is still open; the next run takes it over, because this execution is over.",
+        comment=comment,
+    )
+    page = message(
+        "Page about the lock",
+        f"{machine}: the lock was not released",
+        "Execution {} could not close the record of its run; the next run will. What is known: {}",
+        left,
+        comment="Tells people that the record does not say how the run ended.",
+    )
+    return Phase("Lock left", sequence(page, left), left)

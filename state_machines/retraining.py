@@ -9,44 +9,34 @@ what they found lies in the archive.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from stepfunctions.steps import Succeed
 from stepfunctions.steps.states import State
 
-from state_machines import phases
-from state_machines.jobs import evaluate, examine, query, train
-from state_machines.phases import DAY, SLOW_FUNCTION_TIMEOUT, explain, failed, message, pause, until
-from state_machines.steps import (
-    LAMBDA_ERRORS,
-    Fail,
-    Phase,
-    answers,
-    entries,
-    question,
-    render,
-    retry,
-    sequence,
+from state_machines import jobs
+from state_machines.jobs import process, query, train
+from state_machines.phases import (
+    DAY,
+    SLOW_FUNCTION_TIMEOUT,
+    close_after_failure,
+    explain_failure,
+    failed,
+    leave_locked,
 )
+from state_machines.steps import Phase, answers, entries, question, render, sequence
 
 PREPARE = "${PrepareRetrainingArn}"
-INSPECT = "${InspectJobArn}"
 JUDGE = "${JudgeRetrainingArn}"
 FINISH = "${FinishRetrainingArn}"
-
-ANSWER = ("next", "sentence", "wait_seconds", "run")
+ROLE = "${RetrainingJobRoleArn}"
 
 LONGEST = 5 * DAY
 """Seconds of an execution: the query and the jobs at their longest take four days and seven hours, and there is room
 for waiting for machines. A look at a job that runs on its own takes nine events of the 25,000 that a history holds, so
 that looks every three minutes, all the time, would still fit."""
 
-call = partial(
-    phases.call,
-    keep=ANSWER,
-    retries=(retry(*LAMBDA_ERRORS, "StoreUnavailable", "DeploymentInterrupted", "RetrainingMoved"),),
-)
+call = jobs.caller("RetrainingMoved")
 
 
 @dataclass(frozen=True)
@@ -66,8 +56,10 @@ class Ways:
 
 def build() -> list[Phase]:
     """All phases; what others lead to when something goes wrong is built before them."""
-    locked, superseded, unsuccessful = leave_locked(), end_superseded(), end_failed()
-    close = close_after_failure(locked, superseded, unsuccessful)
+    superseded, unsuccessful = end_superseded(), end_failed()
+    locked = leave_locked("Retraining", "No model is harmed: what was registered stays registered.")
+    said = "Closes the run's record with the reason, and calls people."
+    close = close_after_failure(call, FINISH, locked, comment=said, failed=unsuccessful, superseded=superseded)
     failure = explain_failure(close)
     release = release_lock(locked, superseded, unsuccessful)
     return [*go_forward(Ways(failure, close, superseded), release), failure, close, locked]
@@ -122,7 +114,11 @@ def assemble_data(ways: Ways) -> Phase:
         comment="Looks whether the archive holds anything, and what stands in for it if not.",
     )
     chosen = question("Is there something to examine?", otherwise=ways.close.entry)
-    assemble = query("Assemble the data set", ways.failure.entry)
+    assemble = query(
+        "Assemble the data set",
+        ways.failure.entry,
+        comment="Unloads served features and matured verdicts from the archive.",
+    )
     return Phase("Data set", sequence(assemble, choose, chosen), chosen)
 
 
@@ -137,12 +133,25 @@ def examine_data(ways: Ways) -> Phase:
         comment="Reads what the examination found.",
     )
     fit = question("Can it be learned from?", otherwise=ways.close.entry)
-    job = examine("Examine the data", ask_the_job("examine", "examination", ways, judge))
+    job = process(
+        "Examine the data",
+        "examine",
+        ask_the_job("examine", "examination", ways, judge),
+        role=ROLE,
+        inputs={"source": "source_uri", "data": "data_uri"},
+        output="examined",
+        comment="Checks the data, looks for what knows the future, and parts what is learned from and measured on.",
+    )
     return Phase("Examination", sequence(job, judge, fit), fit)
 
 
 def train_model(ways: Ways, evaluation: Phase) -> Phase:
-    job = train("Train the model", ask_the_job("train", "training", ways, evaluation.entry))
+    job = train(
+        "Train the model",
+        ask_the_job("train", "training", ways, evaluation.entry),
+        role=ROLE,
+        comment="Learns from the older rows; what interrupts it costs no more than the rounds since a checkpoint.",
+    )
     return Phase("Training", sequence(job, evaluation.entry), job)
 
 
@@ -157,40 +166,26 @@ def evaluate_candidate(ways: Ways) -> Phase:
         comment="Reads the comparison with the champion, and registers what is not rejected.",
     )
     judged = question("Is the candidate judged?", otherwise=ways.close.entry)
-    job = evaluate("Evaluate the candidate", ask_the_job("evaluate", "evaluation", ways, judge))
+    job = process(
+        "Evaluate the candidate",
+        "evaluate",
+        ask_the_job("evaluate", "evaluation", ways, judge),
+        role=ROLE,
+        inputs={
+            "source": "source_uri",
+            "rows": "evaluate_uri",
+            "candidate": "artefact_uri",
+            "champion": "champion_uri",
+        },
+        output="evaluated",
+        comment="Measures the candidate and the champion on the same rows, which neither learned from.",
+    )
     return Phase("Evaluation", sequence(job, judge, judged), judged)
 
 
 def ask_the_job(job: str, noun: str, ways: Ways, then: State) -> State:
-    """What an error of a job leads to; returns the first state.
-
-    The error may be about the answer rather than the job: a start whose answer was lost, or a second one of the same
-    name. The job itself knows; one that runs, or is done, is adopted.
-
-    Args:
-        job: as the function knows it.
-        noun: for people.
-        ways: where a job leads that failed.
-        then: where one leads that is done.
-    """
-    note = explain(
-        f"Note the error of the {noun}",
-        "look",
-        comment="Turns the error into an answer, and keeps the run.",
-        **{"run.$": "$.answer.run"},
-    )
-    look = call(
-        f"See what became of the {noun}",
-        INSPECT,
-        "look",
-        ways.failure,
-        needs=("run",),
-        also={"job": job, "error.$": "$.answer.sentence"},
-        comment="Asks the job itself: one that runs, or is done, is adopted.",
-    )
-    done = question(f"Is the {noun} done?", otherwise=ways.close.entry)
-    answers(done, done=then, superseded=ways.superseded)
-    return sequence(note, until(look, done, pause(f"Wait for the {noun}", "The job runs, and is asked again.")))
+    """What an error of a job leads to: the job itself is asked, and one that is done leads on."""
+    return jobs.ask(call, job, noun, failure=ways.failure, close=ways.close, done=then, superseded=ways.superseded)
 
 
 # --- The end of a run -------------------------------------------------------------------------------------------------
@@ -217,49 +212,6 @@ def release_lock(locked: Phase, superseded: State, unsuccessful: State) -> Phase
         superseded=superseded,
     )
     return Phase("Release", sequence(release, ended), ended)
-
-
-def explain_failure(close: Phase) -> Phase:
-    explained = explain(
-        "Explain the failure",
-        "fail",
-        comment="Turns an error into an answer, as if a function had told of it.",
-        # The lock is taken before there is a run, and may fail.
-        run={},
-    )
-    return Phase("Failure", sequence(explained, close.entry), explained)
-
-
-def close_after_failure(locked: Phase, superseded: State, unsuccessful: State) -> Phase:
-    close = call(
-        "Release the lock after the failure",
-        FINISH,
-        "fail",
-        locked,
-        needs=("run",),
-        also={"error.$": "$.answer.sentence"},
-        comment="Closes the run's record with the reason, and calls people.",
-    )
-    free = question("Is the lock free again?", otherwise=locked.entry)
-    answers(free, failed=unsuccessful, superseded=superseded)
-    return Phase("Release after a failure", sequence(close, free), free)
-
-
-def leave_locked() -> Phase:
-    left = Fail(
-        "Lock left",
-        error="LockLeft",
-        cause="The run's record is still open; the next run takes it over, because this execution is over.",
-        comment="No model is harmed: what was registered stays registered.",
-    )
-    page = message(
-        "Page about the lock",
-        "Retraining: the lock was not released",
-        "Execution {} could not close the record of its run; the next run will. What is known: {}",
-        left,
-        comment="Tells people that the record does not say how the run ended.",
-    )
-    return Phase("Lock left", sequence(page, left), left)
 
 
 # --- Ends -------------------------------------------------------------------------------------------------------------

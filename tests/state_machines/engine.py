@@ -28,6 +28,7 @@ from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_events,
+    state_task_service_sfn,
     state_task_service_sns,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
@@ -76,7 +77,8 @@ class Run:
         cause: why; empty without an error.
         states: names of the states entered, in order.
         waits: seconds of its Wait states, in order.
-        calls: of other services than Lambda, in order: `sns:publish` or `events:putEvents`, and the parameters.
+        calls: of other services than Lambda, in order, and the parameters: `sns:publish`, `events:putEvents` or
+            `states:startExecution`.
         jobs: that were to be started, in order, retries included: the resource and the parameters.
         invocations: events of the functions, in order, retries included, with the functions' ARNs.
         history: the events of its history.
@@ -174,7 +176,12 @@ class Engine:
         """What of moto waits, or reaches for another service, is replaced."""
         evaluate = CommonStateField._eval_body
         with ExitStack() as stack:
-            for module in (lambda_eval_utils, state_task_service_events, state_task_service_sns):
+            for module in (
+                lambda_eval_utils,
+                state_task_service_events,
+                state_task_service_sfn,
+                state_task_service_sns,
+            ):
                 stack.enter_context(patch.object(module, "boto_client_for", self._services))
             for owner, name, replacement in (
                 (retrier_decl, "time", Mock()),
@@ -190,8 +197,10 @@ class Engine:
             yield
 
     def _services(self, **_: Any) -> SimpleNamespace:
-        publish, put_events = partial(self._call, "sns:publish"), partial(self._call, "events:putEvents")
-        return SimpleNamespace(invoke=self._invoke, publish=publish, put_events=put_events)
+        calls = {"publish": "sns:publish", "put_events": "events:putEvents", "start_execution": "states:startExecution"}
+        return SimpleNamespace(
+            invoke=self._invoke, **{method: partial(self._call, name) for method, name in calls.items()}
+        )
 
     def _enter(self, state: CommonStateField, env: Any, evaluate: Callable[..., None]) -> None:
         if len(self._run.states) == self.most_states:

@@ -73,3 +73,14 @@ def known_everywhere(machine: Machine) -> dict[str, frozenset[str]]:
                 known[target] = certain
                 left.append(target)
     return known
+
+
+def inputs(job: State) -> dict[str, str]:
+    """Where a processing job that is asked for finds what it reads: addresses by folders."""
+    return {each["S3Input"]["LocalPath"]: each["S3Input"]["S3Uri"] for each in job["ProcessingInputs"]}
+
+
+def outputs(job: State) -> dict[str, str]:
+    """Where what it writes goes: addresses by folders."""
+    written = [each["S3Output"] for each in job["ProcessingOutputConfig"]["Outputs"]]
+    return {each["LocalPath"]: each["S3Uri"] for each in written}
