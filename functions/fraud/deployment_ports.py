@@ -103,6 +103,21 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class Capture:
+    """What endpoints keep of their requests and responses.
+
+    Args:
+        uri: where it goes, below names of endpoint and variant.
+        percentage: of the requests, 0 to 100.
+        key: encrypts it; None for the bucket's own.
+    """
+
+    uri: str
+    percentage: int
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Hosting:
     """What every endpoint of the application has in common.
 
@@ -110,10 +125,12 @@ class Hosting:
         role: ARN of the role that models run under.
         volume_key: key that encrypts the machines' volumes; None for the service's own. Types with local NVMe disks
             accept none.
+        capture: what they keep; None for nothing.
     """
 
     role: str
     volume_key: str | None = None
+    capture: Capture | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +160,10 @@ class EndpointPlan:
     def _content(self) -> str:
         machines = f"{self.instance.count} {self.instance.type}"
         hosting = (self.hosting.role, self.hosting.volume_key or "")
-        return "\n".join((self.endpoint, self.model_package, machines, *hosting))
+        capture = self.hosting.capture
+        # Nothing, where nothing is captured: plans of before there was a choice keep their names.
+        kept = (capture.uri, str(capture.percentage), capture.key or "") if capture else ()
+        return "\n".join((self.endpoint, self.model_package, machines, *hosting, *kept))
 
 
 class Phase(StrEnum):

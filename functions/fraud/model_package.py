@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fraud import features
+from fraud import drift, features
 from fraud.errors import InvalidPackage
 from fraud.routing import ServedModel
 
@@ -48,11 +48,23 @@ class Thresholds(msgspec.Struct, frozen=True):
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """A feature's distribution in training: counts between edges, and rows without a value."""
+    """How values of a feature, or scores, were spread in training.
+
+    Args:
+        edges: inner cut points, ascending; a value on one belongs to the bin below, and the outer bins are open.
+        counts: one more than there are edges.
+        missing: rows without a value; not in `counts`.
+        zeros: rows whose value was 0, which are in `counts`; None where nobody counted them.
+        design_effect: how many times as much its shares vary from day to day as those of independent rows would.
+        is_steady: whether it stayed the same through training; one that did not can say nothing of change.
+    """
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     missing: int
+    zeros: int | None = None
+    design_effect: float = drift.DEFAULT_DESIGN_EFFECT
+    is_steady: bool = True
 
 
 class SmokeVector(msgspec.Struct, frozen=True):
@@ -71,6 +83,7 @@ class PackageDocument(msgspec.Struct, frozen=True):
         score_quantiles: 0th to 100th percentile of the scores in training.
         baseline: a distribution for every feature of the contract.
         training: where the model comes from, for people.
+        scores: distribution of the scores that the model was measured with; None where nobody kept it.
     """
 
     schema_version: Literal[1]
@@ -81,6 +94,7 @@ class PackageDocument(msgspec.Struct, frozen=True):
     baseline: dict[str, Baseline]
     smoke_vectors: tuple[SmokeVector, ...]
     training: dict[str, Any]
+    scores: Baseline | None = None
 
     def served_at(self, endpoint: str, model_package: str) -> ServedModel:
         """What the routing item says of this package behind an endpoint."""
@@ -131,6 +145,19 @@ def _check_distributions(document: PackageDocument) -> None:
     _require(len(quantiles) == QUANTILES, f"there are {len(quantiles)} score quantiles, not {QUANTILES}")
     _require(all(low <= high for low, high in pairwise(quantiles)), "the score quantiles do not ascend")
     _require(set(document.baseline) == set(document.contract.names), "the baseline is not of the contract's features")
+    for name, each in document.baseline.items():
+        _check_baseline(f"baseline of {name}", each)
+    if document.scores is not None:
+        _check_baseline("baseline of the scores", document.scores)
+
+
+def _check_baseline(what: str, given: Baseline) -> None:
+    bins, edges, zeros = len(given.counts), len(given.edges), given.zeros or 0
+    _require(bins == edges + 1, f"the {what} has {bins} counts for {edges} edges")
+    _require(all(low < high for low, high in pairwise(given.edges)), f"the edges of the {what} do not ascend")
+    _require(min(*given.counts, given.missing, zeros) >= 0, f"the {what} counts fewer than 0 rows")
+    _require(zeros <= sum(given.counts), f"the {what} counts more zeros than values")
+    _require(given.design_effect >= 1, f"the design effect of the {what} is {given.design_effect}, below 1")
 
 
 def _check_vectors(vectors: Sequence[SmokeVector], width: int) -> None:

@@ -66,7 +66,7 @@ def refresh_tasks(env: Mapping[str, str] = os.environ) -> Mapping[str, Callable[
         routing=routing,
         monitor=SageMakerModelMonitor(sagemaker),
         endpoints=(names.endpoint_slot_a, names.endpoint_slot_b),
-        plans=None if names.capture_percentage == OFF else partial(_schedule, names, code),
+        plans=None if names.capture_percentage == OFF else partial(_schedule, names),
     )
     end = RefreshEnd(
         records=records,
@@ -104,14 +104,14 @@ def window_watch(env: Mapping[str, str] = os.environ) -> WindowWatch:
     )
 
 
-def _schedule(names: RefreshSettings, code: JobCode, endpoint: str, baseline: Baseline) -> SchedulePlan:
+def _schedule(names: RefreshSettings, endpoint: str, baseline: Baseline) -> SchedulePlan:
     return SchedulePlan(
         endpoint=endpoint,
         image=names.model_monitor_image,
         role=names.monitoring_job_role,
         statistics_uri=f"{baseline.uri}statistics.json",
         constraints_uri=f"{baseline.uri}constraints.json",
-        preprocessor_uri=code.preprocessor(),
+        preprocessor_uri=f"{baseline.uri}capture_preprocessor.py",
         output_uri=f"s3://{names.archive_bucket}/monitoring/model-monitor/",
         instance_type=names.model_monitor_instance_type,
         key=names.volume_key,

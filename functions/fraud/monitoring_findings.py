@@ -175,7 +175,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
         if not found:
             return f"{self.rows:,} decisions, {judged:,} checks: nothing changed that can be told."
         more = f", and {len(found) - 1:,} more" if len(found) > 1 else ""
-        return f"{self.rows:,} decisions, {judged:,} checks, {len(found):,} violated: {found[0].sentence}{more}"
+        first = found[0].sentence.rstrip(".")
+        return f"{self.rows:,} decisions, {judged:,} checks, {len(found):,} violated: {first}{more}."
 
 
 class Metric(NamedTuple):

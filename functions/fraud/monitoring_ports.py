@@ -12,6 +12,9 @@ from fraud.deployment_ports import LONGEST_NAME
 from fraud.monitoring import Refresh, Watch
 from fraud.monitoring_findings import Metric
 
+DIGEST = 8
+"""Hexadecimal digits by which names tell what they are cut from, or what lies behind them."""
+
 
 class RefreshStore(Protocol):
     """The record of the refresh under way, or of the last one; it is the lock, too."""
@@ -123,14 +126,23 @@ class SchedulePlan:
     @property
     def definition(self) -> str:
         """Name of its job definition, which no other content shares."""
-        digest = hashlib.sha256("\n".join(map(str, astuple(self))).encode()).hexdigest()[:8]
-        return f"{self.schedule[: LONGEST_NAME - len(digest) - 1]}-{digest}"
+        digest = hashlib.sha256("\n".join(map(str, astuple(self))).encode()).hexdigest()[:DIGEST]
+        return f"{definition_prefix(self.endpoint)}{digest}"
 
 
 def schedule_name(endpoint: str) -> str:
-    """Name of the schedule of an endpoint."""
+    """Name of the schedule of an endpoint, which no other endpoint's has."""
     suffix = "-data-quality"
+    if len(endpoint) + len(suffix) <= LONGEST_NAME:
+        return endpoint + suffix
+    # By digest, because slots differ in their last letter, which would be cut off.
+    suffix = f"-{hashlib.sha256(endpoint.encode()).hexdigest()[:DIGEST]}{suffix}"
     return endpoint[: LONGEST_NAME - len(suffix)].rstrip("-") + suffix
+
+
+def definition_prefix(endpoint: str) -> str:
+    """What the names of job definitions of an endpoint's schedules begin with; `DIGEST` digits follow."""
+    return f"{schedule_name(endpoint)[: LONGEST_NAME - DIGEST - 1]}-"
 
 
 class ModelMonitor(Protocol):

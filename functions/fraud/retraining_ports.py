@@ -138,7 +138,3 @@ class SourceCode(Protocol):
     def query(self, name: str) -> str:
         """The text of a query, its placeholders not filled in: `training_set` or `monitored_window`."""
         ...
-
-    def preprocessor(self) -> bytes:
-        """The script that takes captured batches apart for Model Monitor."""
-        ...

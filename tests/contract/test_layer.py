@@ -77,7 +77,3 @@ def test_archive_of_the_same_code_is_the_same_bytes(source: LayerSource) -> None
 @pytest.mark.parametrize("name", ["training_set", "monitored_window"])
 def test_query_is_the_layers_own(source: LayerSource, name: str) -> None:
     assert source.query(name) == FILES[f"sql/{name}.sql"]
-
-
-def test_preprocessor_is_the_layers_own(source: LayerSource) -> None:
-    assert source.preprocessor() == b"preprocess"

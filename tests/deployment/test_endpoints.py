@@ -13,9 +13,10 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from fraud.aws.endpoints import ATTEMPTS, SageMakerEndpoints, volume_key
-from fraud.deployment_ports import Endpoints, EndpointState, Hosting, Phase
+from fraud.deployment_ports import Capture, Endpoints, EndpointState, Hosting, Phase
 from fraud.errors import DeploymentFailed, DeploymentInterrupted
 from tests.deployment.packages import ARN, KEY, PLAN, ROLE
+from tests.fakes.monitoring import FakeModelMonitor, Scheduled, schedule
 from tests.fakes.rollouts import MemoryEndpoints
 
 ARNS = "arn:aws:sagemaker:eu-central-1:123456789012:"
@@ -102,6 +103,25 @@ def test_create_volume_key_is_part_of_the_configuration(sagemaker: SageMaker) ->
     config_name = {"EndpointConfigName": plan.name}
     variant = VARIANT | {"ModelName": plan.name}
     expected = config_name | {"ProductionVariants": [variant], "KmsKeyId": KEY}
+    sagemaker.creates("create_model", CREATE_MODEL | {"ModelName": plan.name}, "ModelArn")
+    sagemaker.creates("create_endpoint_config", expected, "EndpointConfigArn")
+    sagemaker.creates("create_endpoint", ENDPOINT | config_name, "EndpointArn")
+
+    sagemaker.endpoints.create(plan)
+
+
+@pytest.mark.parametrize("key", [KEY, None])
+def test_create_capture_is_part_of_the_configuration(sagemaker: SageMaker, key: str | None) -> None:
+    plan = replace(PLAN, hosting=Hosting(ROLE, capture=Capture("s3://archive/capture/", 25, key)))
+    config_name = {"EndpointConfigName": plan.name}
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 25,
+        "DestinationS3Uri": "s3://archive/capture/",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
+    } | ({"KmsKeyId": key} if key else {})
+    expected = config_name | {"ProductionVariants": [VARIANT | {"ModelName": plan.name}], "DataCaptureConfig": capture}
     sagemaker.creates("create_model", CREATE_MODEL | {"ModelName": plan.name}, "ModelArn")
     sagemaker.creates("create_endpoint_config", expected, "EndpointConfigArn")
     sagemaker.creates("create_endpoint", ENDPOINT | config_name, "EndpointArn")
@@ -363,6 +383,63 @@ def test_clear_refused_for_another_reason_is_not_looked_at_again(
 
     with pytest.raises(kind, match="the reason"):
         sagemaker.endpoints.clear("fraud-a")
+
+
+def watched(sagemaker: SageMaker, monitor: FakeModelMonitor) -> SageMakerEndpoints:
+    """Endpoints of which one may be watched."""
+    return SageMakerEndpoints(sagemaker.client, sagemaker.waits.append, monitor)
+
+
+def monitoring(**fields: Any) -> FakeModelMonitor:
+    """A schedule watches the endpoint."""
+    return FakeModelMonitor(standing={"fraud-a": Scheduled(schedule())}, **fields)
+
+
+def test_clear_endpoint_that_is_watched_is_left_until_its_schedule_is_gone(sagemaker: SageMaker) -> None:
+    endpoints = watched(sagemaker, monitoring(lingering=1))
+    for _ in range(2):
+        sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("InService"))
+
+    assert endpoints.clear("fraud-a") is False
+
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("InService"))
+    sagemaker.answers("delete_endpoint", ENDPOINT)
+    sagemaker.answers("describe_endpoint_config", CONFIG, config())
+    sagemaker.answers("delete_endpoint_config", CONFIG)
+    sagemaker.answers("delete_model", MODEL)
+    sagemaker.refuses("describe_endpoint", message="Could not find endpoint")
+
+    assert endpoints.clear("fraud-a") is True
+
+
+@pytest.mark.parametrize("refusal", ["", "closed to new customers"])
+def test_clear_endpoint_that_nothing_watches_goes_at_once(sagemaker: SageMaker, refusal: str) -> None:
+    monitor = FakeModelMonitor(refusal=refusal)
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("InService"))
+    sagemaker.answers("delete_endpoint", ENDPOINT)
+    sagemaker.answers("describe_endpoint_config", CONFIG, config("another"))
+    sagemaker.refuses("describe_endpoint", message="Could not find endpoint")
+
+    assert watched(sagemaker, monitor).clear("fraud-a") is True
+    assert monitor.cleared == ["fraud-a"]
+
+
+def test_clear_endpoint_whose_schedule_cannot_be_looked_at_is_interrupted(sagemaker: SageMaker) -> None:
+    monitor = monitoring(interruptions=[DeploymentInterrupted("later")])
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("InService"))
+
+    with pytest.raises(DeploymentInterrupted, match=r"^later$"):
+        watched(sagemaker, monitor).clear("fraud-a")
+
+
+@pytest.mark.parametrize("status", ["Creating", "Updating"])
+def test_clear_endpoint_on_its_way_keeps_its_schedule(sagemaker: SageMaker, status: str) -> None:
+    monitor = monitoring()
+    for _ in range(2):
+        sagemaker.answers("describe_endpoint", ENDPOINT, endpoint(status))
+
+    assert watched(sagemaker, monitor).clear("fraud-a") is False
+    assert monitor.cleared == []
 
 
 OTHER = replace(PLAN, model_package=ARN + "1")

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraud import features, model_package
+from fraud import drift, features, model_package
 from fraud.errors import InvalidPackage
 from tests.deployment import packages
 
 NAMES = list(packages.NAMES)
 BASELINE = packages.document()["baseline"]
+SCORES = {"edges": [0.1, 0.5], "counts": [5, 3, 1], "missing": 0, "zeros": 2, "design_effect": 1.5, "is_steady": True}
 
 
 def test_parse_document_becomes_what_the_routing_item_says() -> None:
@@ -26,6 +27,21 @@ def test_parse_document_becomes_what_the_routing_item_says() -> None:
 
 def test_parse_unknown_extra_parts_are_ignored() -> None:
     assert model_package.parse(packages.text(segments=[1])) == model_package.parse(packages.text())
+
+
+def test_parse_older_document_has_defaults_for_what_it_does_not_say() -> None:
+    document = model_package.parse(packages.text())
+
+    assert document.scores is None
+    assert {(each.zeros, each.design_effect, each.is_steady) for each in document.baseline.values()} == {
+        (None, drift.DEFAULT_DESIGN_EFFECT, True)
+    }
+
+
+def test_parse_document_tells_how_scores_vary() -> None:
+    scores = model_package.parse(packages.text(scores=SCORES)).scores
+
+    assert scores == model_package.Baseline((0.1, 0.5), (5, 3, 1), 0, zeros=2, design_effect=1.5, is_steady=True)
 
 
 def contract(*names: str) -> dict[str, Any]:
@@ -50,6 +66,19 @@ def contract(*names: str) -> dict[str, Any]:
         ({"score_quantiles": [0.1, 0.2]}, "there are 2 score quantiles, not 101"),
         ({"score_quantiles": [0.5] * 100 + [0.4]}, "do not ascend"),
         ({"baseline": {NAMES[0]: BASELINE[NAMES[0]]}}, "baseline is not of the contract's features"),
+        (
+            {"baseline": BASELINE | {NAMES[1]: SCORES | {"counts": [1, 2]}}},
+            f"baseline of {NAMES[1]} has 2 counts for 2",
+        ),
+        ({"scores": SCORES | {"counts": []}}, "baseline of the scores has 0 counts for 2 edges"),
+        ({"scores": SCORES | {"edges": [0.5, 0.5]}}, "edges of the baseline of the scores do not ascend"),
+        ({"scores": SCORES | {"edges": [0.5, 0.1]}}, "edges of the baseline of the scores do not ascend"),
+        ({"scores": SCORES | {"counts": [5, -1, 1]}}, "baseline of the scores counts fewer than 0 rows"),
+        ({"scores": SCORES | {"missing": -1}}, "baseline of the scores counts fewer than 0 rows"),
+        ({"scores": SCORES | {"zeros": -1}}, "baseline of the scores counts fewer than 0 rows"),
+        ({"scores": SCORES | {"zeros": 10}}, "baseline of the scores counts more zeros than values"),
+        ({"scores": SCORES | {"design_effect": 0.99}}, "design effect of the baseline of the scores is 0.99, below 1"),
+        ({"scores": SCORES | {"is_steady": "yes"}}, "Expected `bool`"),
         ({"smoke_vectors": []}, "there are no smoke vectors"),
         ({"smoke_vectors": [{"features": [1.0], "score": 0.1}]}, "has not 3 features"),
         ({"smoke_vectors": [{"features": [1.0, 2.0, 3.0], "score": 1.1}]}, "outside 0 to 1"),

@@ -149,6 +149,3 @@ class FakeSource:
 
     def query(self, name: str) -> str:
         return self.text
-
-    def preprocessor(self) -> bytes:
-        return b"preprocessor"

@@ -11,12 +11,11 @@ import pytest
 
 from fraud import monitoring_bootstrap
 from fraud.errors import InvalidSettings
-from fraud.services.job_code import JobCode
 from fraud.settings import RefreshSettings, WatchSettings
+from model.baseline import PREPROCESSOR
 from tests.fakes.functions import ENVIRONMENT
 from tests.fakes.monitoring import baseline
 from tests.fakes.monitoring_world import REFRESHING
-from tests.fakes.retraining import FakeSource, MemoryRunFiles
 
 IMAGE = "156813124566.dkr.ecr.us-east-1.amazonaws.com/sagemaker-model-monitor-analyzer"
 MONITORING: Mapping[str, str] = ENVIRONMENT | {
@@ -72,13 +71,11 @@ def test_without_capture_no_schedule_is_wanted() -> None:
     assert of_task("replace_schedules", CAPTURE_PERCENTAGE="0").plans is None
 
 
-def test_schedule_is_of_the_baseline_and_of_what_the_stack_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    files = MemoryRunFiles()
-    monkeypatch.setattr(monitoring_bootstrap, "JobCode", lambda *_: JobCode(FakeSource(), files))
+def test_schedule_is_of_the_baseline_and_of_what_the_stack_says() -> None:
     plan = of_task("replace_schedules").plans("fraud-a", baseline())
     assert (plan.endpoint, plan.image, plan.instance_type) == ("fraud-a", IMAGE, "ml.m5.large")
     assert plan.statistics_uri == f"{baseline().uri}statistics.json"
-    assert files.held[plan.preprocessor_uri] == FakeSource().preprocessor()
+    assert plan.preprocessor_uri == f"{baseline().uri}{PREPROCESSOR}"
 
 
 def test_window_watch_knows_its_bucket_names_source_and_namespace() -> None:

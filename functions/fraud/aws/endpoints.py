@@ -10,8 +10,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from fraud.aws.control_plane import ABSENT, code, deploying, found
-from fraud.deployment_ports import EndpointPlan, EndpointState, Phase
+from fraud.deployment_ports import Capture, EndpointPlan, EndpointState, Phase
 from fraud.errors import DeploymentFailed, DeploymentInterrupted
+from fraud.monitoring_ports import ModelMonitor
 
 VARIANT = "primary"
 """One variant per endpoint, of the same name everywhere: SageMaker's deployment guardrails need that."""
@@ -66,10 +67,12 @@ class SageMakerEndpoints:
     Args:
         client: SageMaker.
         sleep: waits so many seconds.
+        monitor: removes schedules that watch endpoints; None where nothing does.
     """
 
     client: Any
     sleep: Callable[[float], None]
+    monitor: ModelMonitor | None = None
 
     def create(self, plan: EndpointPlan) -> None:
         """Create model, configuration and endpoint; what already exists with the plan's content is adopted.
@@ -95,6 +98,7 @@ class SageMakerEndpoints:
     def clear(self, endpoint: str) -> bool:
         """One attempt at removing whatever stands under an endpoint's name; True once nothing does.
 
+        A schedule that watches it goes first, because AWS removes no endpoint that one does.
         Configuration and model go with it, while the endpoint still tells their name: as soon as its own removal is
         under way, it needs them no more.
 
@@ -106,12 +110,16 @@ class SageMakerEndpoints:
             standing = self._endpoint(endpoint)
             if standing is None:
                 return True
-            if _is_going(standing) or (_is_settled(standing) and self._is_deleted(endpoint)):
+            if _is_going(standing) or (_is_settled(standing) and self._is_removed(endpoint)):
                 self._clear_parts(standing["EndpointConfigName"])
             return self._endpoint(endpoint) is None
 
     def _endpoint(self, name: str) -> Described | None:
         return found(self.client.describe_endpoint, EndpointName=name)
+
+    def _is_removed(self, endpoint: str) -> bool:
+        is_watched = self.monitor is not None and not self.monitor.clear(endpoint)
+        return not is_watched and self._is_deleted(endpoint)
 
     def _is_deleted(self, endpoint: str) -> bool:
         """Delete it; False when somebody else just did, or SageMaker just began an update of its own."""
@@ -220,7 +228,21 @@ def _config(plan: EndpointPlan) -> dict[str, Any]:
         "InitialVariantWeight": 1.0,
     }
     key = {"KmsKeyId": plan.hosting.volume_key} if plan.hosting.volume_key else {}
-    return {"ProductionVariants": [variant], **key}
+    capture = {"DataCaptureConfig": _capture(plan.hosting.capture)} if plan.hosting.capture else {}
+    return {"ProductionVariants": [variant], **key, **capture}
+
+
+def _capture(capture: Capture) -> dict[str, Any]:
+    """Without its content types, what is captured would be Base64, which Model Monitor does not take apart."""
+    key = {"KmsKeyId": capture.key} if capture.key else {}
+    return {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": capture.percentage,
+        "DestinationS3Uri": capture.uri,
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
+        **key,
+    }
 
 
 def _is_config(described: Described, name: str) -> bool:

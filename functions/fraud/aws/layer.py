@@ -28,7 +28,3 @@ class LayerSource:
     def query(self, name: str) -> str:
         """The text of a query, its placeholders not filled in: `training_set` or `monitored_window`."""
         return (self.model / "sql" / f"{name}.sql").read_text(encoding="utf-8")
-
-    def preprocessor(self) -> bytes:
-        """The script that takes captured batches apart for Model Monitor."""
-        return (self.model / "capture_preprocessor.py").read_bytes()

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from fraud import job_source
 from fraud.retraining_ports import RunFiles, SourceCode
 
-PREPROCESSOR = "capture_preprocessor.py"
-
 
 @dataclass(frozen=True)
 class JobCode:
@@ -29,15 +27,5 @@ class JobCode:
         Raises:
             StoreUnavailable: not known to be stored; storing again is safe.
         """
-        return self._stored(job_source.NAME, self.source.archive())
-
-    def preprocessor(self) -> str:
-        """URI of the script that takes captured batches apart.
-
-        Raises:
-            StoreUnavailable: not known to be stored; storing again is safe.
-        """
-        return self._stored(PREPROCESSOR, self.source.preprocessor())
-
-    def _stored(self, name: str, content: bytes) -> str:
-        return self.files.write(f"source/{hashlib.sha256(content).hexdigest()[:16]}/{name}", content)
+        content = self.source.archive()
+        return self.files.write(f"source/{hashlib.sha256(content).hexdigest()[:16]}/{job_source.NAME}", content)

@@ -12,7 +12,7 @@ from fraud.monitoring import Baseline, Refresh, Schedule, ScheduleStatus
 from fraud.monitoring_ports import ModelMonitor, SchedulePhase, SchedulePlan, schedule_name
 from fraud.services.refresh_records import RefreshRecords
 
-LOOK_SECONDS = 15
+LOOK_SECONDS = 5
 PATIENCE = 30 * 60
 """Seconds after which a schedule that does not come to rest is left as it is, and said to have failed."""
 STATUS = {
