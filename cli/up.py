@@ -10,6 +10,7 @@ import typer
 
 from cli import console
 from cli.errors import CommandError
+from cli.stack_name import require_short
 from cli.target import DEFAULT_STACK, LOCAL_FILE, Target, running_laptop
 
 EPILOG = """[bold]Examples[/bold]
@@ -29,6 +30,9 @@ Parameters = Annotated[
     list[str] | None,
     typer.Option("--parameter", metavar="NAME=VALUE", help="A parameter of the template; may be given several times."),
 ]
+WithoutModelMonitor = Annotated[
+    bool, typer.Option("--without-model-monitor", help="Refuse SageMaker Model Monitor, as AWS does new customers.")
+]
 Stack = Annotated[str, typer.Option(envvar="FRAUD_STACK_NAME", help="What to call the stack.")]
 
 
@@ -37,14 +41,16 @@ def up(
     template: Template = Path("template.yaml"),
     stack_name: Stack = DEFAULT_STACK,
     parameters: Parameters = None,
+    without_model_monitor: WithoutModelMonitor = False,
 ) -> None:
     """Serve the stack from template.yaml on this machine until Ctrl-C."""
+    require_short(stack_name)
     _check(template)
     values = dict(_pair(each) for each in parameters or ())
     from local.laptop import serve
 
     try:
-        serve(port, template, stack_name, _announcer(stack_name), values)
+        serve(port, template, stack_name, _announcer(stack_name), values, model_monitor=not without_model_monitor)
     except OSError as error:
         raise CommandError(
             f"Port {port} cannot be used ({error.strerror or error}): take another with --port."

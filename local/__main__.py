@@ -17,9 +17,11 @@ def main() -> None:
     parser.add_argument("--template", type=Path, default=Path("template.yaml"))
     parser.add_argument("--stack-name", default="fraud-detection")
     parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template")
+    parser.add_argument("--without-model-monitor", action="store_true", help="SageMaker refuses Model Monitor")
     arguments = parser.parse_args()
     parameters = dict(each.split("=", 1) for each in arguments.parameter)
-    serve(arguments.port, arguments.template, arguments.stack_name, _announce, parameters)
+    model_monitor = not arguments.without_model_monitor
+    serve(arguments.port, arguments.template, arguments.stack_name, _announce, parameters, model_monitor=model_monitor)
 
 
 if __name__ == "__main__":

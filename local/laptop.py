@@ -46,10 +46,13 @@ def serve(
     stack_name: str,
     on_ready: Callable[[Laptop], None],
     parameters: Mapping[str, str] | None = None,
+    *,
+    model_monitor: bool = True,
 ) -> None:
     """Serve the template's stack on 127.0.0.1 until SIGINT or SIGTERM; port 0 takes a free one.
 
-    Parameters of the template that are not given keep their defaults.
+    Parameters of the template that are not given keep their defaults. Without Model Monitor, SageMaker refuses it, as
+    AWS does to new customers.
 
     Everything it writes lies in a temporary directory that is removed at the end, and no process it started stays.
 
@@ -58,7 +61,7 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="fraud-laptop-", ignore_cleanup_errors=True) as directory:
         children = Children()
         try:
-            stack = _Stack(Gateway(port, _region(), Path(directory)), children, Path(directory))
+            stack = _Stack(Gateway(port, _region(), Path(directory)), children, Path(directory), model_monitor)
             asyncio.run(stack.serve(Request(template, stack_name, parameters or {}), on_ready))
         finally:
             children.close()
@@ -70,12 +73,12 @@ def _region() -> str:
 
 
 class _Stack:
-    def __init__(self, gateway: Gateway, children: Children, directory: Path) -> None:
+    def __init__(self, gateway: Gateway, children: Children, directory: Path, model_monitor: bool) -> None:
         self._gateway = gateway
         self._queries = Queries(gateway)
         self._functions = Functions(gateway, Environments(children, gateway.location, directory))
         self._delivery = Delivery(gateway)
-        self._sagemaker = SageMaker(gateway, children, directory)
+        self._sagemaker = SageMaker(gateway, children, directory, model_monitor=model_monitor)
         self._alarms = Alarms(gateway)
 
     async def serve(self, request: Request, on_ready: Callable[[Laptop], None]) -> None:

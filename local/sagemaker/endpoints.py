@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from local.sagemaker import capture
 from local.sagemaker.api import ApiError, Document, Operation
 from local.sagemaker.models import ContainerSpec, EndpointConfigs, Models
 from local.sagemaker.records import Records, now, page
@@ -27,6 +28,7 @@ class Variant:
     settings: Document
     serving: Serving
     weight: float
+    capture: Document | None = None
     callers: int = 0
 
 
@@ -42,6 +44,8 @@ class Endpoints:
         self._directory = directory
         self._fleets = count(1)
         self._traffic = threading.Condition()
+        self.require_unwatched: Callable[[str], None] = lambda _: None
+        """Refuses what may not be done to an endpoint that a monitoring schedule watches."""
 
     def operations(self) -> dict[str, Operation]:
         return {
@@ -71,7 +75,9 @@ class Endpoints:
 
     def describe(self, request: Document) -> Document:
         endpoint = self._records.get(request["EndpointName"])
-        return {**endpoint, "ProductionVariants": [_summary(variant) for variant in endpoint["_variants"]]}
+        captured = [variant.capture for variant in endpoint["_variants"] if variant.capture]
+        config = {"DataCaptureConfig": capture.described(captured[0])} if captured else {}
+        return {**endpoint, "ProductionVariants": [_summary(variant) for variant in endpoint["_variants"]], **config}
 
     def update(self, request: Document) -> Document:
         endpoint = self._settled(request["EndpointName"], "update")
@@ -94,9 +100,19 @@ class Endpoints:
 
     def delete(self, request: Document) -> Document:
         endpoint = self._settled(request["EndpointName"], "delete")
+        self.require_unwatched(request["EndpointName"])
         self._touch(endpoint, EndpointStatus="Deleting")
         self._in_background(self._take_down, endpoint)
         return {}
+
+    def captures(self, name: str) -> bool:
+        """Whether an endpoint is there and captures data."""
+        try:
+            endpoint = self._records.get(name)
+        except ApiError:
+            return False
+        is_going = endpoint["EndpointStatus"] == "Deleting"
+        return not is_going and any(capture.is_on(variant.capture) for variant in endpoint["_variants"])
 
     @contextmanager
     def borrowed(self, name: str, choose: Callable[[Sequence[Variant]], Variant]) -> Iterator[Variant]:
@@ -134,8 +150,9 @@ class Endpoints:
         started: list[Variant] = []
         try:
             # One by one, so that those which did start are known when the next one does not.
-            for settings in self._configs.get(config)["ProductionVariants"]:
-                started += [self._variant(endpoint["EndpointName"], settings)]
+            given = self._configs.get(config)
+            for settings in given["ProductionVariants"]:
+                started += [self._variant(endpoint["EndpointName"], settings, given.get("DataCaptureConfig"))]
         except (ContainerFailed, ApiError, OSError, RuntimeError) as error:
             self._retire(started)
             reason = f"The primary container did not pass the ping health check: {error}"
@@ -151,10 +168,10 @@ class Endpoints:
         time.sleep(_DELETING_SECONDS)
         self._records.remove(endpoint["EndpointName"])
 
-    def _variant(self, endpoint: str, settings: Document) -> Variant:
+    def _variant(self, endpoint: str, settings: Document, captured: Document | None) -> Variant:
         base = self._directory / endpoint / f"{next(self._fleets)}-{settings['VariantName']}"
         serving = self._start(self._models.spec(settings["ModelName"]), base)
-        return Variant(settings["VariantName"], settings, serving, settings["InitialVariantWeight"])
+        return Variant(settings["VariantName"], settings, serving, settings["InitialVariantWeight"], captured)
 
     def _replace(self, endpoint: Document, variants: list[Variant]) -> list[Variant]:
         """Lead traffic to other variants; returns those that it went to."""

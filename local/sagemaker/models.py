@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from local.sagemaker import capture
 from local.sagemaker.api import ApiError, Document, Operation
 from local.sagemaker.artefacts import Artefacts
 from local.sagemaker.records import Records, now, page
@@ -79,6 +80,8 @@ class EndpointConfigs:
             self._models.spec(variant.get("ModelName", ""))
             if not variant.keys() & {"InstanceType", "ServerlessConfig"}:
                 raise ApiError(f"Variant {variant['VariantName']} needs InstanceType or ServerlessConfig.")
+        if "DataCaptureConfig" in request:
+            capture.check(request["DataCaptureConfig"])
         name = request["EndpointConfigName"]
         variants = [{"InitialVariantWeight": 1.0, **variant} for variant in request["ProductionVariants"]]
         arn = self._records.arn(f"endpoint-config/{name}")

@@ -7,6 +7,7 @@ from functools import partial
 from http import HTTPStatus
 
 from local.sagemaker.api import ApiError
+from local.sagemaker.capture import Captures
 from local.sagemaker.endpoints import Endpoints, Variant
 from local.sagemaker.serving import ContainerTimedOut
 
@@ -20,9 +21,10 @@ Response = tuple[int, dict[str, str], bytes]
 class Runtime:
     """Answers /endpoints/{name}/invocations."""
 
-    def __init__(self, endpoints: Endpoints, record: Record) -> None:
+    def __init__(self, endpoints: Endpoints, record: Record, captures: Captures) -> None:
         self._endpoints = endpoints
         self._record = record
+        self._captures = captures
         # Traffic splitting needs no secrecy.
         self._random = random.Random()
 
@@ -45,6 +47,9 @@ class Runtime:
         self._measure(endpoint, variant, answer["status"], time.perf_counter() - started)
         if answer["status"] != HTTPStatus.OK:
             raise _model_error(variant, answer["status"], content.decode(errors="replace"))
+        asked = (headers.get("content-type") or "application/json", body)
+        answered = (str(answer["content_type"]), content)
+        self._captures.take(variant.capture, (endpoint, variant.name), asked, answered, headers)
         return 200, {"Content-Type": answer["content_type"], "x-Amzn-Invoked-Production-Variant": variant.name}, content
 
     def _choice(self, target: str | None, variants: Sequence[Variant]) -> Variant:

@@ -13,9 +13,11 @@ from local.deployment import client
 from local.gateway import ACCOUNT, Gateway, core, service
 from local.sagemaker.api import ApiError, Document, answer, error_body
 from local.sagemaker.artefacts import Artefacts
+from local.sagemaker.capture import Captures
 from local.sagemaker.endpoints import Endpoints
 from local.sagemaker.jobs import Surroundings
 from local.sagemaker.models import ContainerSpec, EndpointConfigs, Models
+from local.sagemaker.monitoring import JobDefinitions, MonitoringSchedules
 from local.sagemaker.processing import ProcessingJobs
 from local.sagemaker.registry import Registry
 from local.sagemaker.runtime import Response, Runtime
@@ -30,7 +32,7 @@ _JSON = {"Content-Type": "application/x-amz-json-1.1"}
 class SageMaker:
     """Composes the emulation and puts it in the gateway's tables."""
 
-    def __init__(self, gateway: Gateway, children: Children, directory: Path) -> None:
+    def __init__(self, gateway: Gateway, children: Children, directory: Path, *, model_monitor: bool = True) -> None:
         self._gateway = gateway
         self._children = children
         self._artefacts = Artefacts(client(gateway, "s3"))
@@ -39,10 +41,13 @@ class SageMaker:
         models = Models(prefix, self._artefacts, self._registry)
         configs = EndpointConfigs(prefix, models)
         endpoints = Endpoints(prefix, configs, models, self._start, directory / "endpoints")
-        self._runtime = Runtime(endpoints, self._measure)
+        self._runtime = Runtime(endpoints, self._measure, Captures(self._artefacts))
+        definitions = JobDefinitions(prefix, model_monitor)
+        schedules = MonitoringSchedules(prefix, definitions, endpoints.captures, model_monitor)
+        endpoints.require_unwatched = schedules.require_unwatched
         training = TrainingJobs(prefix, self._surroundings(directory / "training"), self._announce)
         processing = ProcessingJobs(prefix, self._surroundings(directory / "processing"), self._announce)
-        parts = (models, configs, endpoints, self._registry, training, processing)
+        parts = (models, configs, endpoints, self._registry, training, processing, definitions, schedules)
         operations = {name: run for part in parts for name, run in part.operations().items()}
         tags = Tags()
         self._operations = {name: tags.kept(name, run) for name, run in operations.items()} | tags.operations()

@@ -37,7 +37,7 @@ def test_up_is_found_by_other_commands_while_it_serves_and_forgotten_after(
 ) -> None:
     found: list[Target] = []
 
-    def serve(port: int, template: Path, stack: str, on_ready: Any, parameters: dict[str, str]) -> None:
+    def serve(port: int, template: Path, stack: str, on_ready: Any, parameters: dict[str, str], **_: Any) -> None:
         assert (port, template, stack, parameters) == (4566, Path("template.yaml"), "fraud-detection", {})
         on_ready(Ready())
         found.append(resolve())
@@ -51,9 +51,21 @@ def test_up_is_found_by_other_commands_while_it_serves_and_forgotten_after(
     assert not LOCAL_FILE.exists()
 
 
+@pytest.mark.parametrize(("characters", "refused"), [(36, False), (37, True)])
+def test_up_of_a_stack_whose_jobs_cannot_carry_its_name_is_refused(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, characters: int, refused: bool
+) -> None:
+    served: list[Any] = []
+    monkeypatch.setattr(laptop, "serve", lambda *given, **_: served.append(given))
+    result = runner.invoke(app, ["up", "--stack-name", "x" * characters])
+    assert bool(served) != refused and (result.exit_code != 0) == refused
+    if refused:
+        assert "has 37 characters; a stack may have 36 at most" in " ".join(result.stderr.split())
+
+
 def test_up_parameters_reach_the_template(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[dict[str, str]] = []
-    monkeypatch.setattr(laptop, "serve", lambda *given: served.append(given[-1]))
+    monkeypatch.setattr(laptop, "serve", lambda *given, **_: served.append(given[-1]))
     plan = 'RolloutPlan={"bake_seconds": 30, "gates": {"transactions": 1}}'
     result = runner.invoke(app, ["up", "--parameter", plan, "--parameter", "Empty="], catch_exceptions=False)
     assert result.exit_code == 0
@@ -84,8 +96,18 @@ def test_up_beside_a_running_one_is_refused_and_leaves_its_note(runner: CliRunne
     assert LOCAL_FILE.exists()
 
 
+@pytest.mark.parametrize(("words", "has_it"), [([], True), (["--without-model-monitor"], False)])
+def test_up_refuses_model_monitor_when_it_is_told_to(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, words: list[str], has_it: bool
+) -> None:
+    served: list[Any] = []
+    monkeypatch.setattr(laptop, "serve", lambda *_, model_monitor: served.append(model_monitor))
+    assert runner.invoke(app, ["up", *words]).exit_code == 0
+    assert served == [has_it]
+
+
 def test_up_on_a_taken_port_is_one_line(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
-    def serve(*_: Any) -> None:
+    def serve(*_: Any, **__: Any) -> None:
         raise OSError(errno.EADDRINUSE, "address already in use")
 
     monkeypatch.setattr(laptop, "serve", serve)

@@ -44,12 +44,12 @@ class Running:
 SESSION = boto3.Session("testing", "testing", region_name="us-east-1")
 
 
-def start(template: Path, stack_name: str, **parameters: str) -> Running:
+def start(template: Path, stack_name: str, *switches: str, **parameters: str) -> Running:
     # Compiled once and kept: the stand-in is large, and every start would compile it anew.
     unwanted = ("AWS_", "PYTHONDONTWRITEBYTECODE")
     variables = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     command = [sys.executable, "-m", "local", "--port", "0", "--template", str(template), "--stack-name", stack_name]
-    command += [f"--parameter={name}={value}" for name, value in parameters.items()]
+    command += [*switches, *(f"--parameter={name}={value}" for name, value in parameters.items())]
     process = subprocess.Popen(
         command,
         cwd=ROOT,
