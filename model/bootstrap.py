@@ -60,12 +60,12 @@ def interval(value: float, drawn: Floats, cards: int) -> Interval | None:
     """
     if cards < FEWEST_CARDS:
         return None
-    tail = _NORMAL.cdf(_expanded(_NORMAL.inv_cdf((1 - CONFIDENCE) / 2), cards))
+    tail = _NORMAL.cdf(expanded(_NORMAL.inv_cdf((1 - CONFIDENCE) / 2), cards))
     low, high = np.quantile(drawn, [tail, 1 - tail]).tolist()
     return Interval(value, low, high)
 
 
-def _expanded(z: float, cards: int) -> float:
+def expanded(z: float, cards: int) -> float:
     """A normal quantile, moved out to what Student's t and the smaller spread of a drawn sample ask for.
 
     The first terms of Cornish and Fisher's expansion (Abramowitz and Stegun, 26.7.5).

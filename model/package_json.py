@@ -51,7 +51,8 @@ def describe(
         "contract": {"names": list(rows.names), "hash": features.contract_hash(rows.names)},
         "thresholds": chosen._asdict(),
         "score_quantiles": distributions.score_quantiles(scores),
-        "baseline": distributions.baseline(rows.names, rows.features),
+        "baseline": distributions.baseline(rows.names, rows.features, rows.occurred_at),
+        "scores": distributions.histogram(scores, validation.occurred_at),
         "smoke_vectors": _smoke_vectors(validation, scores),
         "training": {
             **evidence,

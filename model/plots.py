@@ -63,7 +63,7 @@ class Effect:
 def precision_recall(parts: Sequence[Scored]) -> str:
     """One curve per part, its average precision in the legend."""
     with mpl.rc_context(STYLE):
-        figure, axes = _axes("recall: share of frauds found", "precision: share of alerts that are fraud")
+        figure, axes = drawing("recall: share of frauds found", "precision: share of alerts that are fraud")
         for part, colour in zip(parts, _colours(len(parts)), strict=True):
             ranking = metrics.rank(part.is_fraud, part.scores)
             shown = _thinned(len(ranking.levels))
@@ -71,13 +71,13 @@ def precision_recall(parts: Sequence[Scored]) -> str:
             axes.plot(ranking.recall[shown], ranking.precision[shown], color=colour, linewidth=1.4, label=label)
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.legend(title="average precision", loc="lower left")
-        return _svg(figure, "precision over recall")
+        return as_svg(figure, "precision over recall")
 
 
 def calibration(parts: Sequence[Scored]) -> str:
     """Share of frauds over the mean score of each bin; a point is larger the more rows it stands for."""
     with mpl.rc_context(STYLE):
-        figure, axes = _axes("mean score", "share of frauds")
+        figure, axes = drawing("mean score", "share of frauds")
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--", zorder=1)
         for part, colour in zip(parts, _colours(len(parts)), strict=True):
             found = metrics.calibration(part.is_fraud, part.scores)
@@ -87,7 +87,7 @@ def calibration(parts: Sequence[Scored]) -> str:
             axes.scatter(found.score, found.fraud_share, s=sizes, color=colour, label=label, zorder=2)
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.legend(title="expected calibration error", loc="upper left")
-        return _svg(figure, "share of frauds over score")
+        return as_svg(figure, "share of frauds over score")
 
 
 def score_distribution(parts: Sequence[Scored], lines: Mapping[str, float]) -> str:
@@ -96,7 +96,7 @@ def score_distribution(parts: Sequence[Scored], lines: Mapping[str, float]) -> s
     scores = np.concatenate([part.scores for part in parts])
     edges = np.linspace(0, 1, SCORE_BINS + 1).tolist()
     with mpl.rc_context(STYLE):
-        figure, axes = _axes("score", "transactions")
+        figure, axes = drawing("score", "transactions")
         axes.hist(scores[~is_fraud], edges, color=GENUINE, alpha=0.55, label=f"{int((~is_fraud).sum()):,} genuine")
         axes.hist(scores[is_fraud], edges, color=FRAUD, alpha=0.6, label=f"{int(is_fraud.sum()):,} frauds")
         for name, at in lines.items():
@@ -104,24 +104,24 @@ def score_distribution(parts: Sequence[Scored], lines: Mapping[str, float]) -> s
             axes.annotate(name, (at, 0.99), xycoords=("data", "axes fraction"), rotation=90, va="top", ha="right")
         axes.set(yscale="log", xlim=(0, 1))
         figure.legend(loc="outside upper center", ncols=2)
-        return _svg(figure, "transactions by score")
+        return as_svg(figure, "transactions by score")
 
 
 def importance(shares: Mapping[str, float]) -> str:
     """The features that gained most, as bars."""
     top = sorted(shares.items(), key=lambda each: -each[1])[:MOST_FEATURES][::-1]
     with mpl.rc_context(STYLE):
-        figure, axes = _axes("share of what all splits gained, %", "", WIDE)
+        figure, axes = drawing("share of what all splits gained, %", "", WIDE)
         axes.barh([name for name, _ in top], [100 * share for _, share in top], color=COLOURS[0], height=0.7)
         axes.tick_params(axis="y", length=0, labelsize=7.5)
         axes.grid(visible=False, axis="y")
-        return _svg(figure, "features by share of gain")
+        return as_svg(figure, "features by share of gain")
 
 
 def forest(effects: Sequence[Effect], across: str) -> str:
     """Differences with their intervals, the first on top; proven gains and losses in colour."""
     with mpl.rc_context(STYLE):
-        figure, axes = _axes(across, "", (SIZE[0], max(SIZE[1], 0.9 + EFFECT_INCHES * len(effects))))
+        figure, axes = drawing(across, "", (SIZE[0], max(SIZE[1], 0.9 + EFFECT_INCHES * len(effects))))
         axes.axvline(0, color="#0f172a", linewidth=0.8)
         for row, effect in enumerate(effects):
             colour = GAIN if effect.low > 0 else FRAUD if effect.high < 0 else GENUINE
@@ -131,10 +131,11 @@ def forest(effects: Sequence[Effect], across: str) -> str:
         axes.set_ylim(len(effects) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0, labelsize=7.5)
         axes.grid(visible=False, axis="y")
-        return _svg(figure, "differences with their intervals")
+        return as_svg(figure, "differences with their intervals")
 
 
-def _axes(across: str, up: str, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
+def drawing(across: str, up: str, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
+    """An empty drawing with the names of its axes; call it where `STYLE` is in force."""
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     axes.set(xlabel=across, ylabel=up)
@@ -150,7 +151,7 @@ def _thinned(points: int) -> Integers:
     return np.unique(np.concatenate([[0], np.geomspace(1, points, CURVE_POINTS).astype(np.int64) - 1, [points - 1]]))
 
 
-def _svg(figure: Figure, what: str) -> str:
+def as_svg(figure: Figure, what: str) -> str:
     """The drawing as an element of a page, with a name for those who do not see it."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})

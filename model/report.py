@@ -13,6 +13,7 @@ from model.plots import Scored
 
 _PAGE = Template(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
 _DECIMALS = 4
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Page:
         highlights: the few numbers to see first, under each what it is.
         figures: SVG by title.
         tables: below the plots.
+        first: above the plots, for what must not be missed.
     """
 
     title: str
@@ -42,6 +44,7 @@ class Page:
     highlights: Mapping[str, object]
     figures: Mapping[str, str]
     tables: Sequence[Table]
+    first: Sequence[Table] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def render_page(page: Page) -> str:
         title=escape(page.title),
         summary=escape(page.summary),
         highlights="".join(_highlight(name, value) for name, value in page.highlights.items()),
+        first="".join(map(_table, page.first)),
         figures="".join(f"<figure><h2>{escape(title)}</h2>{svg}</figure>" for title, svg in page.figures.items()),
         tables="".join(map(_table, page.tables)),
     )
@@ -95,10 +99,16 @@ def _highlight(name: str, value: object) -> str:
 
 def _table(table: Table) -> str:
     header = "".join(f"<th>{escape(name)}</th>" for name in table.header)
-    rows = "".join("<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>" for row in table.rows)
+    rows = "".join("<tr>" + "".join(map(_td, row)) + "</tr>" for row in table.rows)
     note = f"<p>{escape(table.note)}</p>" if table.note else ""
     body = f"<table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>"
     return f"<section><h2>{escape(table.title)}</h2><div class=scroll>{body}</div>{note}</section>"
+
+
+def _td(value: object) -> str:
+    # Sentences are broken over lines, numbers and names are not.
+    kind = " class=words" if isinstance(value, str) and len(value) > _LONGEST_NAME else ""
+    return f"<td{kind}>{_cell(value)}</td>"
 
 
 def _cell(value: object) -> str:
