@@ -1,4 +1,4 @@
-"""`fraud labels send`: what became known of transactions, into the label queue."""
+"""`fraud labels send`: what became known of transactions, into the label queue; see `label_status` for the rest."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import options, sinks, transactions_file
+from cli import label_status, options, sinks, transactions_file
 from cli.errors import CommandError
 from cli.producer import Pace
 from cli.send import Source, deliver, history_shift, report
@@ -30,7 +30,7 @@ FromTransactions = Annotated[Path | None, typer.Option(help="Take the labels fro
 Delay = Annotated[str, typer.Option(help="How long after its transaction a label became known: 90s, 12h, 7d.")]
 All = Annotated[bool, typer.Option("--all", help="Also label what is not fraud.")]
 
-rooms = typer.Typer(help="Chargebacks and reviews.", no_args_is_help=True)
+rooms = typer.Typer(help="Chargebacks and reviews: sent, and what is known of them.", no_args_is_help=True)
 
 
 @rooms.command(epilog=EPILOG)
@@ -92,4 +92,5 @@ def derived(file: Path, mapping: str | None, delay: timedelta, limit: int | None
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    label_status.register(rooms)
     app.add_typer(rooms, name="labels")

@@ -3,12 +3,29 @@
 import getpass
 import json
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
+from cli.errors import CommandError
+from cli.rollout_record import patiently
 from cli.target import Target
+
+EVERY_ON_LAPTOP, EVERY_ON_AWS = 1.0, 10.0
+"""Seconds between looks at an execution."""
+MOST_LOOKS = 4 * 86_400
+SILENT = frozenset({"ChoiceStateEntered", "PassStateEntered", "SucceedStateEntered", "FailStateEntered"})
+"""States that only lead on, or say in a word how it ended."""
+
+
+class Step(NamedTuple):
+    """Something that happened in an execution: when, seconds since 1970, and what, for people."""
+
+    at: float
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -74,3 +91,38 @@ def look(target: Target, execution: str) -> Execution:
         return Execution("RUNNING")
     told = json.loads(answer.get("output") or "{}").get("answer", {})
     return Execution(answer["status"], told.get("next", ""), answer.get("cause") or told.get("sentence", ""))
+
+
+def pace(target: Target) -> float:
+    """Seconds between looks."""
+    return EVERY_ON_LAPTOP if target.on_laptop else EVERY_ON_AWS
+
+
+def looks(target: Target, execution: str) -> Iterator[Execution]:
+    """An execution at one look after the other, until it is over. Raises: CommandError when it never is."""
+    every = pace(target)
+    for _ in range(MOST_LOOKS):
+        standing = patiently(partial(look, target, execution), every)
+        yield standing
+        if standing.status != "RUNNING":
+            return
+        time.sleep(every)
+    raise CommandError(f"{execution} is still not over; it goes on without being watched.")
+
+
+def entered(target: Target, execution: str) -> list[Step]:
+    """States that an execution came to, each where it came to it first."""
+    from botocore.exceptions import ClientError
+
+    pages = target.client("stepfunctions").get_paginator("get_execution_history")
+    first: dict[str, Step] = {}
+    try:
+        for page in pages.paginate(executionArn=execution, includeExecutionData=False):
+            for event in page["events"]:
+                if "stateEnteredEventDetails" in event and event["type"] not in SILENT:
+                    name = event["stateEnteredEventDetails"]["name"]
+                    first.setdefault(name, Step(event["timestamp"].timestamp(), name))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
+            raise
+    return list(first.values())

@@ -14,6 +14,7 @@ from cli import (
     explain,
     labels,
     models,
+    monitor,
     outputs,
     policy,
     quarantine,
@@ -111,8 +112,8 @@ def fraud() -> None:
 
 
 ROOMS = (
-    demo, up, outputs, send, labels, train, backtest, tune, deploy, models, retraining, rollout, policy, status,
-    explain, quarantine, teardown,
+    demo, up, outputs, send, labels, train, backtest, tune, deploy, models, retraining, rollout, monitor, policy,
+    status, explain, quarantine, teardown,
 )  # fmt: skip
 for room in ROOMS:
     room.register(app)

@@ -1,7 +1,7 @@
 """Plans of the state machines: of a file, of options, and of the stack."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,24 @@ def asked_for(file: Path | None, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The plan of the file, with what options chose instead; None chooses nothing. Raises: CommandError."""
     plan = {} if file is None else json_object(file.read_bytes(), str(file))
     return plan | {name: value for name, value in chosen.items() if value is not None}
+
+
+def settings(given: Iterable[str], example: str) -> dict[str, Any]:
+    """Values of an option `NAME=VALUE`: JSON where they are, else words. Raises: CommandError."""
+    found = {}
+    for each in given:
+        name, _, value = each.partition("=")
+        if not name or not value:
+            raise CommandError(f"{each!r} sets nothing: write NAME=VALUE, such as {example}.")
+        found[name] = _scalar(value)
+    return found
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def of_stack(target: Target, parameter: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`fraud status`: what serves, what waits, what was decided."""
+"""`fraud status`: what serves, what waits, what was decided, and whether that is still watched."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from cli import console, tables
+from cli import console, status_monitoring, tables
 from cli.options import AsJson
 from cli.target import Target, addressed
 
@@ -25,7 +25,7 @@ QUARANTINE_PREFIXES = ("poison/", "aws/lambda/")
 
 @addressed
 def status(target: Target, as_json: AsJson = False) -> None:
-    """Show the serving model, endpoints, what waits in stream and queues, and the decisions of this epoch."""
+    """Show the serving model, endpoints, what waits, the decisions of this epoch, and monitoring."""
     facts = observe(target)
     if as_json:
         console.write_json(facts)
@@ -44,6 +44,7 @@ def observe(target: Target) -> dict[str, Any]:
         "waiting": waiting(target),
         "decisions": tally(tables.query(target, "RolloutTableName", {"pk": f"counters#{epoch}"})),
         "quarantine": {prefix: quarantined(target, prefix) for prefix in QUARANTINE_PREFIXES},
+        "monitoring": status_monitoring.observe(target),
     }
 
 
@@ -70,6 +71,11 @@ def rollout_under_way(target: Target) -> dict[str, Any] | None:
     if rollout is None or rollout.released:
         return None
     return {"stage": str(rollout.stage), "share": rollout.share_bps / 10_000, "version": rollout.candidate.version}
+
+
+def slots(target: Target) -> dict[str, str]:
+    """Names of slots by their endpoints."""
+    return {target.output(f"EndpointSlot{slot.upper()}"): slot for slot in "ab"}
 
 
 def tally(counters: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -148,6 +154,7 @@ def show(target: Target, facts: Mapping[str, Any]) -> None:
     out.print(console.table_of(f"Serving · {target.stack_name}", facts["routing"] | rollout | endpoints))
     out.print(console.table_of("Waiting", _waiting_words(waits)))
     out.print(console.table_of("Decisions of this epoch", _decision_words(decisions)))
+    out.print(status_monitoring.section(facts["monitoring"], slots(target)))
     out.print(console.table_of("Quarantine", {prefix: f"{count:,} objects" for prefix, count in quarantine.items()}))
     if sum(quarantine.values()):
         out.print("When the cause is gone, give them back: fraud replay-quarantine")

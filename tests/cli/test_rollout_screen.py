@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
+from cli.rollout_numbers import measure
+from cli.rollout_position import bar, rungs
 from cli.rollout_record import Observed
-from cli.rollout_screen import bar, following, line, measure, moment, number, past, percent, person, rungs, screen, span
+from cli.rollout_screen import following, line, past, screen
 from fraud.analysis import Outcome, Verdict
 from fraud.rollout import ApprovalRequest, Candidate, Event, Rollout, Stage
 from fraud.rollout_plan import GATES, Plan
@@ -244,35 +246,8 @@ def test_line_is_a_time_and_a_sentence() -> None:
     assert line(Event(at=START, sentence="Begun\nnow.")) == "2026-05-01T10:00:00+00:00 Begun now."
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(-5, "0 s"), (59, "59 s"), (60, "1 min"), (3_661, "1 h 1 min"), (90_000, "1 d 1 h"), (float("inf"), "–")],
-)
-def test_span_takes_the_units_a_person_would(seconds: float, words: str) -> None:
-    assert span(seconds) == words
-
-
-@pytest.mark.parametrize(("at", "words"), [(START, "10:00:00"), (START - 86_400, "2026-04-30 10:00"), (-1, "–")])
-def test_moment_has_its_date_unless_it_is_today(at: float, words: str) -> None:
-    assert moment(at, NOW) == words
-
-
-@pytest.mark.parametrize(("value", "words"), [(0.0001, "0.01 %"), (0.05, "5 %"), (1, "100 %"), (-0.0023, "-0.23 %")])
-def test_percent_has_two_decimals_at_most(value: float, words: str) -> None:
-    assert percent(value) == words
-
-
-@pytest.mark.parametrize(("value", "words"), [(1234, "1,234"), (83.25, "83.25"), (1e15, "1e+15")])
-def test_number_is_short(value: float, words: str) -> None:
-    assert number(value) == words
-
-
 def test_measure_is_a_share_where_the_gate_is_one() -> None:
     assert [measure("errors", 0.01), measure("latency", 83.0), measure("traffic", None)] == ["1 %", "83", "–"]
-
-
-def test_person_is_the_end_of_an_arn() -> None:
-    assert [person("jane"), person("arn:aws:iam::1:user/jane")] == ["jane", "user/jane"]
 
 
 TIMES = st.floats(allow_nan=True, allow_infinity=True)

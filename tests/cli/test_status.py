@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from cli.status import served, tally
 from cli.target import Target
+from tests.cli.monitoring_stack import AMOUNTS_MOVED, FIELD_VANISHED, refreshed, watched, write
 from tests.cli.test_rollout_screen import CANARY
 
 ROUTING = {
@@ -93,3 +94,44 @@ def test_status_tells_of_a_rollout_only_while_it_is_under_way(
     stack.session.resource("dynamodb").Table("RolloutTable").put_item(Item=item)
     assert json.loads(runner.invoke(app, ["status", "--json"]).stdout)["rollout"] == told
     assert line in " ".join(runner.invoke(app, ["status"]).stdout.split())
+
+
+def monitoring_lines(runner: CliRunner) -> dict[str, str]:
+    """What `fraud status` says of monitoring, by name."""
+    result = runner.invoke(app, ["status"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    _, _, rest = result.stdout.partition("Monitoring\n")
+    section = rest.partition("Quarantine\n")[0]
+    rows = (line.strip().partition("  ") for line in section.splitlines())
+    return {name: value.strip() for name, _, value in rows}
+
+
+def test_status_before_monitoring_says_what_to_type(stack: Target, runner: CliRunner) -> None:
+    found = json.loads(runner.invoke(app, ["status", "--json"]).stdout)["monitoring"]
+    assert found == {"baseline": None, "schedules": [], "is_alive": None, "liveness": "", "last_look": None}
+    lines = monitoring_lines(runner)
+    assert "fraud monitor refresh" in lines["baseline"] and "fraud monitor run" in lines["last look"]
+    assert lines["monitoring"] == "not checked yet"
+
+
+def test_status_shows_what_watches_and_why_model_monitor_does_not(stack: Target, runner: CliRunner) -> None:
+    write(stack, refreshed())
+    write(stack, watched())
+    lines = monitoring_lines(runner)
+    assert lines["baseline"].startswith("of version 8, made ")
+    refused = "refused: Model Monitor is closed to new customers; the application's own looks cover it"
+    assert lines["Model Monitor, slot a"] == refused
+    assert lines["Model Monitor, slot b"] == "scheduled"
+    assert lines["last look"].endswith("nothing changed")
+    assert lines["monitoring"] == "alive: The last look is 2 h old."
+
+
+def test_status_tells_of_violations_and_of_silence(stack: Target, runner: CliRunner) -> None:
+    write(stack, refreshed(is_alive=False, liveness="No look for two days [schedule off]."))
+    write(stack, watched(AMOUNTS_MOVED, FIELD_VANISHED))
+    lines = monitoring_lines(runner)
+    assert lines["last look"].endswith("VIOLATIONS: 1 of drift, 1 of data: fraud monitor status")
+    assert lines["monitoring"] == "SILENT: No look for two days [schedule off]."
+    found = json.loads(runner.invoke(app, ["status", "--json"]).stdout)["monitoring"]
+    assert found["last_look"]["violations"] == {"drift": 1, "quality": 0, "data": 1}
+    assert found["schedules"][0]["status"] == "refused" and found["is_alive"] is False
