@@ -43,7 +43,7 @@ JOBS = {
 }
 SCHEDULES = [
     f"{SAGEMAKER}monitoring-schedule/${{AWS::StackName}}-?-data-quality",
-    f"{SAGEMAKER}data-quality-job-definition/${{AWS::StackName}}-?-data-quality-*",
+    f"{SAGEMAKER}data-quality-job-definition/${{AWS::StackName}}-?-*",
 ]
 
 

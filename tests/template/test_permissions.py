@@ -328,7 +328,7 @@ WILD = {
     "/${AWS::StackName}-????????????-train",
     # Schedules of Model Monitor and their definitions, which are named after a slot.
     "monitoring-schedule/${AWS::StackName}-?-data-quality",
-    "data-quality-job-definition/${AWS::StackName}-?-data-quality-*",
+    "data-quality-job-definition/${AWS::StackName}-?-*",
     # Executions of machines whose lock is held by one.
     ":execution:${MonitoringMachine.Name}:*",
     ":execution:${RetrainingMachine.Name}:*",
