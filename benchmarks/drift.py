@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import os
 import time
 from collections import Counter
@@ -22,11 +23,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
+from benchmarks.drift_tables import show
 from benchmarks.gates import upper_bound
-from benchmarks.planted_shifts import SHIFTS
+from benchmarks.planted_shifts import SHIFTS, Shift
 from benchmarks.watched_markets import Market, Shape, open_market
+from fraud.confidence import Cluster, of_clusters
 from fraud.monitoring_plan import Plan
 from model import monitor
 
@@ -38,7 +40,6 @@ SIZES = (300, 1_000, 2_500)
 LARGEST = 10_000
 """Cards of the markets in which changes are planted; each pays 1.4 times a day. Of the largest there is a third,
 for what needs verdicts: smaller ones have few."""
-WIDTH = 120
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -60,7 +61,7 @@ class Window(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A change that was looked for."""
+    """A change that was looked for, and what was violated because of it."""
 
     shift: str
     cards: int
@@ -115,25 +116,49 @@ def _look(market: Market, traffic: Any, day: int) -> tuple[int, tuple[Alarm, ...
 def count(windows: Sequence[Window]) -> dict[str, Any]:
     """False alarms, with bounds that are 95 % sure.
 
-    Windows of a market share its cards and its champion. So beside Clopper and Pearson's bound over windows stands that
-    over markets: the share of windows with an alarm is at most that of markets with any, however alike their days are.
+    Windows of a market share its cards and its champion. So beside Clopper and Pearson's bound over windows stand one
+    over what they are worth, their number over the design effect of markets, and the most careful one, over markets as
+    if all windows of a market were one: the share of windows with an alarm is at most that of markets with any.
     """
     false = [window for window in windows if window.alarms]
-    markets, loud = {window.market for window in windows}, {window.market for window in false}
+    of_markets = _by_market(windows)
+    loud = sum(each.more > 0 for each in of_markets)
     rows = [window.rows for window in windows]
     return {
         "windows": len(windows),
-        "markets": len(markets),
+        "markets": len(of_markets),
         "rows": [min(rows), float(np.median(rows)), max(rows)],
         "false_alarms": len(false),
         "share": len(false) / len(windows),
         "at_most": upper_bound(len(false), len(windows)),
-        "markets_with_any": len(loud),
-        "at_most_over_markets": upper_bound(len(loud), len(markets)),
+        "worth": worth(of_markets),
+        "at_most_clustered": _clustered_bound(of_markets),
+        "markets_with_any": loud,
+        "at_most_over_markets": upper_bound(loud, len(of_markets)),
         "by_concern": dict(_windows_by(false, "concern")),
         "by_check": dict(_windows_by(false, "check")),
         "by_name": dict(_windows_by(false, "name")),
     }
+
+
+def _by_market(windows: Iterable[Window]) -> list[Cluster]:
+    seen: dict[int, list[bool]] = {}
+    for window in windows:
+        seen.setdefault(window.market, []).append(bool(window.alarms))
+    return [Cluster(sum(alarms), 0, len(alarms)) for alarms in seen.values()]
+
+
+def worth(markets: Sequence[Cluster]) -> float:
+    """Independent windows that those of some markets are worth; where none has an alarm, only as many as markets."""
+    return of_clusters(markets).effective if any(each.more for each in markets) else float(len(markets))
+
+
+def _clustered_bound(markets: Sequence[Cluster]) -> float:
+    """Clopper and Pearson's on the effective numbers: Korn and Graubard, Survey Methodology 24(2), 1998."""
+    size = max(math.floor(worth(markets)), 1)
+    share = sum(each.more for each in markets) / sum(each.size for each in markets)
+    # Rounded up, but not for the last digit's sake.
+    return upper_bound(min(math.ceil(share * size - 1e-9), size), size)
 
 
 def _windows_by(windows: Iterable[Window], what: str) -> Counter[str]:
@@ -154,15 +179,25 @@ def look_for_shifts(pool: Executor, markets: int) -> list[Found]:
 def shifted_windows(case: tuple[int, int]) -> list[Found]:
     """Every change on one day of one market; days and markets are its own."""
     cards, seed = case
-    longest = max(each.after for each in SHIFTS.values())
-    shape = Shape(50_000 + seed, cards, warm_up_days=30, training_days=28, reference_days=14, later_days=longest)
+    shape = Shape(50_000 + seed, cards, warm_up_days=30, training_days=28, reference_days=14, later_days=max(_afters()))
     market = _silently(partial(open_market, shape, Plan()))
-    begins = shape.quiet_until
+    # What the day says without any change is no change found.
+    quiet = {each: _look(market, market.traffic, shape.quiet_until + each - 1)[1] for each in _afters()}
     return [
-        Found(name, cards, _look(market, each.plant(market, begins), begins + each.after - 1)[1])
+        Found(name, cards, _new(market, each, quiet[each.after]))
         for name, each in SHIFTS.items()
         if cards < LARGEST or each.needs_verdicts
     ]
+
+
+def _afters() -> set[int]:
+    return {each.after for each in SHIFTS.values()}
+
+
+def _new(market: Market, shift: Shift, quiet: Sequence[Alarm]) -> tuple[Alarm, ...]:
+    begins = market.shape.quiet_until
+    _, alarms = _look(market, shift.plant(market, begins), begins + shift.after - 1)
+    return tuple(alarm for alarm in alarms if alarm not in quiet)
 
 
 def power(found: Sequence[Found]) -> list[dict[str, Any]]:
@@ -210,62 +245,6 @@ def _silently(work: Callable[[], R]) -> R:
     """Training tells how it goes."""
     with contextlib.redirect_stdout(io.StringIO()):
         return work()
-
-
-def show(result: dict[str, Any]) -> None:
-    """Print the tables."""
-    console = Console(width=None if Console().is_terminal else WIDTH)
-    console.print(_quiet_table(result["quiet"]))
-    if result["power"]:
-        console.print(_power_table(result["power"]))
-    console.print(f"{result['seconds']:,.0f} s")
-
-
-def _quiet_table(quiet: dict[str, Any]) -> Table:
-    least, median, most = quiet["rows"]
-    table = Table(
-        title=f"{quiet['windows']:,} quiet days of {quiet['markets']:,} markets, {least:,} to {most:,} transactions "
-        f"each (median {median:,.0f})",
-        title_justify="left",
-        caption="At most: 95 % sure (Clopper and Pearson), over windows as if each stood for itself, and over markets "
-        "as if all windows of a market were one.",
-        caption_justify="left",
-    )
-    for name in ("", "with an alarm", "share", "at most"):
-        table.add_column(name, justify="right" if name else "left", no_wrap=True)
-    table.add_row("windows", f"{quiet['false_alarms']:,}", f"{quiet['share']:.3%}", f"{quiet['at_most']:.3%}")
-    loud = quiet["markets_with_any"]
-    table.add_row("markets", f"{loud:,}", f"{loud / quiet['markets']:.3%}", f"{quiet['at_most_over_markets']:.3%}")
-    for what in ("concern", "check", "name"):
-        for kind, many in sorted(quiet[f"by_{what}"].items(), key=lambda each: -each[1]):
-            table.add_row(
-                f"  {what}: {kind}",
-                f"{many:,}",
-                f"{many / quiet['windows']:.3%}",
-                f"{upper_bound(many, quiet['windows']):.3%}",
-            )
-    return table
-
-
-def _power_table(rows: Sequence[dict[str, Any]]) -> Table:
-    table = Table(
-        title="Changes found, by cards of the market; each pays 1.4 times a day",
-        title_justify="left",
-        caption="Share of markets in which the look says anything, and, over all sizes, in which it says what. Changes "
-        "begin with the day that is looked at; the last three, 14 days before its end.",
-        caption_justify="left",
-    )
-    concerns = ("drift", "data", "quality")
-    table.add_column("", no_wrap=True)
-    for name in (*(f"{cards:,}" for cards in (*SIZES, LARGEST)), *concerns):
-        table.add_column(name, justify="right")
-    table.add_column("most often by")
-    for row in rows:
-        shares = [row["found"].get(cards) for cards in (*SIZES, LARGEST)]
-        shares += [row["concerns"].get(name, 0.0) for name in concerns]
-        checks = ", ".join(name.removesuffix("_check") for name in row["checks"])
-        table.add_row(row["shift"], *("" if share is None else f"{share:.0%}" for share in shares), checks)
-    return table
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     @property
     def archive_days(self) -> int:
-        """How many days of arrival a look reads: its window, what has to be mature in it, and verdicts that are late."""
+        """Days of arrival that a look reads: its window, what has to be mature in it, and verdicts that are late."""
         days = (self.maturity_days + self.quality_days, self.window_hours // DAY_HOURS, self.freshest_label_days)
         return max(days) + 1
 

@@ -86,6 +86,14 @@ def test_vanished_field_is_found_on_the_day(market: Market) -> None:
     assert ("missing_column_check", "data", "country") in found
 
 
+def test_alarm_of_the_day_without_a_change_is_no_change_found(market: Market) -> None:
+    gone = Alarm("missing_column_check", "data", "country")
+    shift = SHIFTS["country no longer sent"]
+
+    assert gone in drift._new(market, shift, ())
+    assert gone not in drift._new(market, shift, (gone,))
+
+
 def test_quiet_windows_are_days_of_one_market(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift, "CARDS", (150, 151))
     first, second = drift.quiet_windows(4, 2)
@@ -113,7 +121,22 @@ def test_count_of_quiet_windows_has_the_bounds_of_none() -> None:
     counted = drift.count([window for market in range(300) for window in of([()] * 7, market)])
 
     assert counted["at_most"] == pytest.approx(1 - 0.05 ** (1 / 2_100))
-    assert counted["at_most_over_markets"] == pytest.approx(1 - 0.05 ** (1 / 300))
+    assert counted["at_most_clustered"] == counted["at_most_over_markets"] == pytest.approx(1 - 0.05 ** (1 / 300))
+
+
+@pytest.mark.parametrize(
+    ("loud", "worth"),
+    [([[1] * 5 + [0] * 5] * 2 + [[0] * 10] * 98, 220), ([[1] + [0] * 9] * 10 + [[0] * 10] * 90, 1_000)],
+)
+def test_count_windows_of_a_market_that_resemble_each_other_are_worth_fewer(
+    loud: list[list[int]], worth: float
+) -> None:
+    counted = drift.count(
+        [window for market, days in enumerate(loud) for window in of([(MOVED,) * day for day in days], market)]
+    )
+
+    assert counted["worth"] == pytest.approx(worth, rel=0.15)
+    assert counted["at_most"] <= counted["at_most_clustered"]
 
 
 def test_power_is_the_share_of_markets_of_a_size() -> None:

@@ -39,7 +39,9 @@ def test_plan_is_read_as_it_was_written() -> None:
         ({"maturity_days": 120, "quality_days": 90, "window_hours": 48}, 211),
     ],
 )
-def test_plan_reads_its_window_what_has_to_be_mature_and_verdicts_that_are_late(asked: dict[str, Any], days: int) -> None:
+def test_plan_reads_its_window_what_has_to_be_mature_and_verdicts_that_are_late(
+    asked: dict[str, Any], days: int
+) -> None:
     assert parse(asked).archive_days == days
 
 
