@@ -30,7 +30,7 @@ def made_baseline(world: MonitoringWorld, who: str = "first") -> None:
 
 def settled(world: MonitoringWorld, who: str = "first") -> Answer:
     """The answer that is no wait."""
-    for _ in range(200):
+    for _ in range(2 * PATIENCE // LOOK_SECONDS):
         answer = world.do("replace_schedules", who)
         if answer.next != "wait":
             return answer
