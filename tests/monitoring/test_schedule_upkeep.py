@@ -7,7 +7,7 @@ import pytest
 from fraud.errors import DeploymentInterrupted, MonitoringSuperseded
 from fraud.machine_task import Answer
 from fraud.monitoring import ScheduleStatus
-from fraud.services.schedule_upkeep import LOOK_SECONDS, PATIENCE
+from fraud.services.schedule_upkeep import LOOK_SECONDS, PATIENCE, QUICK_LOOK_SECONDS, QUICK_LOOKS_UNTIL
 from tests.fakes.monitoring import FakeModelMonitor
 from tests.fakes.monitoring_world import SLOTS, MonitoringWorld
 
@@ -30,11 +30,12 @@ def made_baseline(world: MonitoringWorld, who: str = "first") -> None:
 
 def settled(world: MonitoringWorld, who: str = "first") -> Answer:
     """The answer that is no wait."""
-    for _ in range(2 * PATIENCE // LOOK_SECONDS):
+    for _ in range(PATIENCE // QUICK_LOOK_SECONDS):
         answer = world.do("replace_schedules", who)
         if answer.next != "wait":
             return answer
-        assert answer.wait_seconds == LOOK_SECONDS
+        waited = world.clock() - world.record.schedules_since
+        assert answer.wait_seconds == (QUICK_LOOK_SECONDS if waited < QUICK_LOOKS_UNTIL else LOOK_SECONDS)
         world.clock.pass_by(answer.wait_seconds)
     raise AssertionError("it never settles")
 
@@ -60,7 +61,7 @@ def test_schedule_that_is_on_its_way_is_waited_for() -> None:
     world = begun(FakeModelMonitor(looks=3))
     assert world.do("replace_schedules").next == "wait"
     assert settled(world).next == "settled"
-    assert world.clock() - world.record.schedules_since >= 3 * LOOK_SECONDS
+    assert world.clock() - world.record.schedules_since >= 3 * QUICK_LOOK_SECONDS
 
 
 def test_schedule_that_never_comes_to_rest_is_given_up_and_the_rest_goes_on() -> None:

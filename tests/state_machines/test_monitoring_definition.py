@@ -60,7 +60,7 @@ def test_looks_at_schedules_fit_into_the_history_until_patience_is_over() -> Non
     waits = [answer("wait", wait_seconds=LOOK_SECONDS)] * (PATIENCE // LOOK_SECONDS + 1)
     ran = MonitoringScript(replace_schedules=[*waits, "settled"]).run()
     assert (ran.status, sum(ran.waits)) == ("SUCCEEDED", PATIENCE + LOOK_SECONDS)
-    assert len(ran.history) < 5_000
+    assert len(ran.history) < 1_500
 
 
 def test_the_baseline_job_is_named_and_reads_and_writes_as_the_run_says() -> None:

@@ -12,7 +12,9 @@ from fraud.monitoring import Baseline, Refresh, Schedule, ScheduleStatus
 from fraud.monitoring_ports import ModelMonitor, SchedulePhase, SchedulePlan, schedule_name
 from fraud.services.refresh_records import RefreshRecords
 
-LOOK_SECONDS = 5
+QUICK_LOOK_SECONDS, LOOK_SECONDS = 5, 30
+QUICK_LOOKS_UNTIL = 60
+"""Seconds after which looks become rarer: most schedules come to rest within a minute."""
 PATIENCE = 30 * 60
 """Seconds after which a schedule that does not come to rest is left as it is, and said to have failed."""
 STATUS = {
@@ -62,7 +64,7 @@ class ScheduleUpkeep:
         if found != record.schedules or changed != record.changed_schedules:
             self.records.tell(record, said, schedules=found, changed_schedules=changed)
         if any(each.status is ScheduleStatus.PENDING for each in found):
-            return Answer(next="wait", sentence=said, wait_seconds=LOOK_SECONDS, run=task.run)
+            return Answer(next="wait", sentence=said, wait_seconds=self._pause(record), run=task.run)
         return Answer(next="settled", sentence=said, run=task.run)
 
     def _begun(self, record: Refresh) -> Refresh:
@@ -72,6 +74,10 @@ class ScheduleUpkeep:
 
     def _is_late(self, record: Refresh) -> bool:
         return self.records.clock() - record.schedules_since > PATIENCE
+
+    def _pause(self, record: Refresh) -> int:
+        waited = self.records.clock() - record.schedules_since
+        return QUICK_LOOK_SECONDS if waited < QUICK_LOOKS_UNTIL else LOOK_SECONDS
 
     def _schedules(self, record: Refresh) -> Iterator[Schedule]:
         routing = self.routing.read()
