@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from cli.target import Target
 from fraud import monitoring_findings
 from fraud.monitoring import Refresh, ScheduleStatus, Watch
 from fraud.monitoring_findings import Findings
+from model.dataset import Dataset
 from model.simulator import Drift, Simulation, SimulationConfig, label_events, simulate, transaction_events
 from tests.end_to_end.test_retraining import PATIENCE, Retrainings
 from tests.local.conftest import ROOT, eventually, start
@@ -45,6 +47,14 @@ class Looked:
         return {(each.check, each.name) for each in self.findings.violations if each.concern.value == concern}
 
 
+@dataclass(frozen=True)
+class Model:
+    """A trained model, and what it was trained on."""
+
+    dataset: Dataset
+    out: Path
+
+
 class Monitored(Retrainings):
     """A running stack that is watched."""
 
@@ -63,6 +73,14 @@ class Monitored(Retrainings):
         status, last, said = self.came_to(self.begin("MonitoringMachineArn", given))
         assert status == "SUCCEEDED", said
         return last, said
+
+    def until_promoted_is_watched(self) -> None:
+        """Wait for the refresh that the promotion asked for."""
+
+        def over() -> bool:
+            return bool([each for each in self.begun("MonitoringMachineArn") if each["status"] == "SUCCEEDED"])
+
+        eventually(over, PATIENCE)
 
     def begun(self, machine: str) -> list[dict[str, Any]]:
         """Executions of a machine, newest first, each with its input."""
@@ -140,24 +158,33 @@ def parts() -> dict[str, Simulation]:
 
 
 @pytest.fixture(scope="module")
-def stack(parts: dict[str, Simulation], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
+def model(parts: dict[str, Simulation], tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Trained on the past."""
+    learned, out = parts["learned"], tmp_path_factory.mktemp("model")
+    dataset = training.assemble(
+        History(learned.transactions, learned.labels, learned.transactions["occurred_at"][-1].as_py())
+    )
+    training.fit(dataset, out)
+    return Model(dataset, out)
+
+
+@pytest.fixture(scope="module")
+def stack(model: Model) -> Iterator[Monitored]:
     """One stack for all of them, in the order of the tests; a first model serves, and cards are no strangers."""
     running = start(ROOT / "template.yaml", "monitored", RetrainingReminderState="DISABLED")
     try:
         stack = Monitored(running)
-        put_in_service(stack, parts["learned"], tmp_path_factory.mktemp("model"))
+        backfill.backfill(stack.target(), model.dataset)
+        put_in_service(stack, model)
         yield stack
     finally:
         assert running.stop() == 0
 
 
-def put_in_service(stack: Monitored, learned: Simulation, out: Any) -> None:
-    """Train a model on the past, give the stack the states that it led to, and promote the model."""
-    target, last = stack.target(), learned.transactions["occurred_at"][-1].as_py()
-    dataset = training.assemble(History(learned.transactions, learned.labels, last))
-    training.fit(dataset, out)
-    backfill.backfill(target, dataset)
-    package = deploy.enlist(deploy.registry(target), out, approve=True)
+def put_in_service(stack: Monitored, model: Model) -> None:
+    """Register and promote a model."""
+    target = stack.target()
+    package = deploy.enlist(deploy.registry(target), model.out, approve=True)
     deploy.roll_out(target, package, lambda _: None, None, by_event=True, every=demo.LOOK_EVERY)
 
 
@@ -165,10 +192,7 @@ def put_in_service(stack: Monitored, learned: Simulation, out: Any) -> None:
 
 
 def test_promotion_gives_the_model_a_baseline_and_a_schedule(stack: Monitored) -> None:
-    def over() -> bool:
-        return bool([each for each in stack.begun("MonitoringMachineArn") if each["status"] == "SUCCEEDED"])
-
-    eventually(over, PATIENCE)
+    stack.until_promoted_is_watched()
     assert json.loads(stack.begun("MonitoringMachineArn")[-1]["input"]) == {"trigger": "promotion"}
     refresh = stack.refresh()
     assert refresh.baseline is not None
@@ -297,3 +321,23 @@ def test_people_see_what_monitoring_knows(stack: Monitored) -> None:
     told = stack.spine.command("monitor", "status")
     assert stack.champion() in json.dumps(told)
     assert "chargeback" in json.dumps(stack.spine.command("labels", "status"))
+
+
+# --- Without Model Monitor --------------------------------------------------------------------------------------------
+
+
+def test_refusal_of_model_monitor_is_told_and_harms_nothing(model: Model, parts: dict[str, Simulation]) -> None:
+    running = start(ROOT / "template.yaml", "refused", "--without-model-monitor")
+    try:
+        stack = Monitored(running)
+        put_in_service(stack, model)
+        stack.until_promoted_is_watched()
+        refresh = stack.refresh()
+        assert refresh.baseline is not None and refresh.schedules[0].status is ScheduleStatus.REFUSED
+        assert "closed to new customers" in refresh.schedules[0].detail
+        assert "closed to new customers" in json.dumps(stack.spine.command("status"))
+        few = Simulation(parts["warm"].transactions.slice(0, 300), parts["warm"].labels.slice(0, 0))
+        found = stack.look(stack.stream(few))
+        assert found.findings.rows == 300
+    finally:
+        assert running.stop() == 0
