@@ -119,7 +119,7 @@ class Jobs(Protocol):
         """How a job is.
 
         Args:
-            job: `examine`, `train` or `evaluate`.
+            job: `examine`, `train`, `evaluate`, `baseline` or `monitor`.
             name: of the job.
 
         Raises:

@@ -30,7 +30,7 @@ class SageMakerJobs:
         """How a job is.
 
         Args:
-            job: `examine`, `train` or `evaluate`.
+            job: `examine`, `train`, `evaluate`, `baseline` or `monitor`.
             name: of the job.
 
         Raises:
