@@ -70,15 +70,23 @@ def _problems(model: OperationModel, request: Document) -> Iterator[str]:
 
 
 def _violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
-    """What botocore leaves to the service: patterns, enumerations and greatest lengths."""
+    """What botocore leaves to the service: patterns, enumerations, greatest lengths and greatest numbers."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
         for name in value.keys() & shape.members.keys():
             yield from _violations(shape.members[name], value[name], f"{path}.{name}")
     elif isinstance(shape, ListShape) and isinstance(value, list):
+        if len(value) > shape.metadata.get("max", len(value)):
+            yield _violation(value, path, f"Member must have length less than or equal to {shape.metadata['max']}")
         for number, item in enumerate(value):
             yield from _violations(shape.member, item, f"{path}[{number}]")
     elif isinstance(shape, StringShape) and isinstance(value, str) and not _fits(shape, value):
-        yield f"Value '{value}' at '{path.lstrip('.')}' failed to satisfy constraint: {_constraint(shape)}"
+        yield _violation(value, path, _constraint(shape))
+    elif isinstance(value, int | float) and value > shape.metadata.get("max", value):
+        yield _violation(value, path, f"Member must have value less than or equal to {shape.metadata['max']}")
+
+
+def _violation(value: Any, path: str, constraint: str) -> str:
+    return f"Value '{value}' at '{path.lstrip('.')}' failed to satisfy constraint: {constraint}"
 
 
 def _fits(shape: StringShape, value: str) -> bool:

@@ -5,12 +5,12 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpo
 
 import base64
 import json
+import logging
 import random
 import threading
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -24,8 +24,11 @@ FLUSH_SECONDS = 1.0
 """AWS takes minutes."""
 MOST_WAITING = 10_000
 """Requests that wait to be written; beyond, the oldest are dropped, because no answer may wait for them."""
+MOST_WAITING_BYTES = 64 * 1024 * 1024
+"""What they may hold of memory: a request and its answer have up to 6 MiB each."""
 _MODES = ("Input", "Output")
 _LARGEST_PERCENTAGE = 100
+_log = logging.getLogger(__name__)
 
 
 def check(config: Document) -> None:
@@ -59,10 +62,14 @@ class Captures:
     def __init__(self, artefacts: Artefacts, flush_seconds: float = FLUSH_SECONDS) -> None:
         self._artefacts = artefacts
         self._flush_seconds = flush_seconds
-        self._waiting: deque[tuple[str, datetime, str]] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[tuple[str, datetime, str]] = deque()
+        self._waiting_bytes = 0
+        self.lost = 0
+        """Requests that were taken and never reached S3."""
         # Sampling needs no secrecy.
         self._random = random.Random()
-        self._begun = threading.Lock()
+        self._turn = threading.Lock()
+        self._writing = threading.Lock()
         self._flushing = False
 
     def take(
@@ -82,33 +89,48 @@ class Captures:
             return
         if self._random.uniform(0, _LARGEST_PERCENTAGE) >= config["InitialSamplingPercentage"]:
             return
-        self._begin()
         at = now()
         line = json.dumps(_record(config, asked, answered, headers, at), separators=(",", ":"))
         directory = f"{config['DestinationS3Uri'].rstrip('/')}/{where[0]}/{where[1]}/{at:%Y/%m/%d/%H}"
-        self._waiting.append((directory, at, line))
+        self._put(directory, at, line)
 
     def flush(self) -> None:
-        """Write all that waits: a file for each directory, named by the time of its first request."""
-        files: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
-        while self._waiting:
-            directory, at, line = self._waiting.popleft()
-            files[directory].append((at, line))
-        for directory, lines in files.items():
-            began = lines[0][0]
-            name = f"{began:%M-%S}-{began.microsecond // 1000:03}-{uuid.uuid4()}.jsonl"
-            self._write(f"{directory}/{name}", "".join(f"{line}\n" for _, line in lines))
+        """Write all that waits: a file for each directory, named by the time of its first request.
 
-    def _write(self, uri: str, content: str) -> None:
-        # The bucket is gone or does not answer: what was captured has no place, as on AWS.
-        with suppress(self._artefacts.errors, BotoCoreError):
-            self._artefacts.write(uri, content.encode())
+        What was taken before is in S3, or lost, when this returns.
+        """
+        with self._writing:
+            files: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
+            for directory, at, line in self._taken():
+                files[directory].append((at, line))
+            for directory, lines in files.items():
+                self._write(directory, lines[0][0], [line for _, line in lines])
 
-    def _begin(self) -> None:
-        with self._begun:
+    def _write(self, directory: str, began: datetime, lines: list[str]) -> None:
+        name = f"{began:%M-%S}-{began.microsecond // 1000:03}-{uuid.uuid4()}.jsonl"
+        try:
+            self._artefacts.write(f"{directory}/{name}", "".join(f"{line}\n" for line in lines).encode())
+        except (self._artefacts.errors, BotoCoreError) as error:
+            # The bucket is gone or does not answer: what was captured has no place, as on AWS.
+            with self._turn:
+                self.lost += len(lines)
+            _log.warning("%d captured requests are lost: %s", len(lines), error)
+
+    def _put(self, directory: str, at: datetime, line: str) -> None:
+        with self._turn:
+            self._waiting.append((directory, at, line))
+            self._waiting_bytes += len(line)
+            while len(self._waiting) > MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES:
+                self._waiting_bytes -= len(self._waiting.popleft()[-1])
+                self.lost += 1
             if not self._flushing:
                 self._flushing = True
                 threading.Thread(target=self._keep_flushing, name="capture", daemon=True).start()
+
+    def _taken(self) -> deque[tuple[str, datetime, str]]:
+        with self._turn:
+            taken, self._waiting, self._waiting_bytes = self._waiting, deque(), 0
+        return taken
 
     def _keep_flushing(self) -> None:
         pause = threading.Event()
@@ -124,7 +146,9 @@ def _record(
     parts = {"Input": ("endpointInput", "INPUT", asked), "Output": ("endpointOutput", "OUTPUT", answered)}
     types = config.get("CaptureContentTypeHeader", {})
     captured = {member: _content(types, mode, *part) for name, (member, mode, part) in parts.items() if name in wanted}
-    about = {"eventId": str(uuid.uuid4()), "inferenceTime": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+    about: Document = {"eventId": str(uuid.uuid4()), "inferenceTime": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+    if "x-amzn-sagemaker-custom-attributes" in headers:
+        about["customAttributes"] = [headers["x-amzn-sagemaker-custom-attributes"]]
     if "x-amzn-sagemaker-inference-id" in headers:
         about["inferenceId"] = headers["x-amzn-sagemaker-inference-id"]
     return {"captureData": captured, "eventMetadata": about, "eventVersion": "0"}

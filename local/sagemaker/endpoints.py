@@ -46,6 +46,8 @@ class Endpoints:
         self._traffic = threading.Condition()
         self.require_unwatched: Callable[[str], None] = lambda _: None
         """Refuses what may not be done to an endpoint that a monitoring schedule watches."""
+        self.flush_captures: Callable[[], None] = lambda: None
+        """Writes what was captured; an endpoint that is gone leaves nothing behind that is not written."""
 
     def operations(self) -> dict[str, Operation]:
         return {
@@ -165,6 +167,7 @@ class Endpoints:
 
     def _take_down(self, endpoint: Document) -> None:
         self._retire(self._replace(endpoint, []))
+        self.flush_captures()
         time.sleep(_DELETING_SECONDS)
         self._records.remove(endpoint["EndpointName"])
 

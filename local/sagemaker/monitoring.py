@@ -15,6 +15,9 @@ from local.sagemaker.records import Records, now, page
 PENDING_SECONDS = 0.3
 """How long a change takes; on AWS some seconds to minutes."""
 CLOSED = "Amazon SageMaker Model Monitor is closed to new customers."
+CLOSED_CODE = "AccessDeniedException"
+"""AWS documents no code for it; ValidationException is as likely."""
+_OTHER_KINDS = ("ModelBias", "ModelExplainability", "ModelQuality")
 _EVERY = r"(0?[1-9]|1\d|2[0-4])"
 _HOUR = r"([01]?\d|2[0-3])"
 _EXPRESSION = re.compile(rf"cron\(0 (\*|{_HOUR}(/{_EVERY})?) \? \* \* \*\)|NOW")
@@ -31,11 +34,14 @@ class JobDefinitions:
         """Whether a schedule names a definition."""
 
     def operations(self) -> dict[str, Operation]:
+        # Where it is closed, kinds that the laptop does not have are refused like those that it has.
+        closed = () if self._is_open else _OTHER_KINDS
         return {
             "CreateDataQualityJobDefinition": self.create,
             "DescribeDataQualityJobDefinition": lambda request: self.get(request["JobDefinitionName"]),
             "ListDataQualityJobDefinitions": self.page,
             "DeleteDataQualityJobDefinition": self.delete,
+            **{f"Create{kind}JobDefinition": self.create for kind in closed},
         }
 
     def create(self, request: Document) -> Document:
@@ -184,7 +190,7 @@ class MonitoringSchedules:
 def require_open(is_open: bool) -> None:
     """Raises: ApiError where Model Monitor is closed."""
     if not is_open:
-        raise ApiError(CLOSED, "AccessDeniedException")
+        raise ApiError(CLOSED, CLOSED_CODE)
 
 
 def found(records: Records, name: str) -> Document:

@@ -41,7 +41,9 @@ class SageMaker:
         models = Models(prefix, self._artefacts, self._registry)
         configs = EndpointConfigs(prefix, models)
         endpoints = Endpoints(prefix, configs, models, self._start, directory / "endpoints")
-        self._runtime = Runtime(endpoints, self._measure, Captures(self._artefacts))
+        captures = Captures(self._artefacts)
+        endpoints.flush_captures = captures.flush
+        self._runtime = Runtime(endpoints, self._measure, captures)
         definitions = JobDefinitions(prefix, model_monitor)
         schedules = MonitoringSchedules(prefix, definitions, endpoints.captures, model_monitor)
         endpoints.require_unwatched = schedules.require_unwatched

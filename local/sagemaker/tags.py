@@ -20,6 +20,8 @@ class Tags:
         def create(request: Document) -> Document:
             created = run(request)
             (arn,) = output(name, created).values()
+            # Whatever had the name before took its tags with it.
+            self._tags.pop(arn, None)
             self.add({"ResourceArn": arn, "Tags": request.get("Tags", [])})
             return created
 

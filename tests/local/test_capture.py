@@ -6,14 +6,16 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from local.sagemaker import capture
-from local.sagemaker.api import ApiError, Document
+from local.sagemaker.api import ApiError, Document, answer
 from local.sagemaker.capture import Captures
+from local.sagemaker.endpoints import Endpoints
 from tests.local.conftest import Running, eventually
 from tests.local.lab import Lab
 
@@ -112,6 +114,13 @@ def test_a_record_without_an_inference_id_names_none(shelf: Shelf) -> None:
     assert record(shelf)["eventMetadata"].keys() == {"eventId", "inferenceTime"}
 
 
+def test_a_record_has_the_attributes_that_the_caller_gave(shelf: Shelf) -> None:
+    taking = captures(shelf)
+    taking.take(config(), WHERE, ASKED, ANSWERED, {"x-amzn-sagemaker-custom-attributes": "trace=1"})
+    taking.flush()
+    assert shelf.records[0]["eventMetadata"]["customAttributes"] == ["trace=1"]
+
+
 @pytest.mark.parametrize(
     ("modes", "kept"),
     [
@@ -202,6 +211,21 @@ def test_the_oldest_are_dropped_where_more_wait_than_may(shelf: Shelf, monkeypat
     take(taking, "1", "2", "3", "4", "5")
     taking.flush()
     assert shelf.inputs == ["3", "4", "5"]
+    assert taking.lost == 2
+
+
+def test_the_oldest_are_dropped_where_more_memory_is_held_than_may(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "MOST_WAITING_BYTES", 5_000)
+    taking = captures(shelf)
+    take(taking, *[str(number) * 2_000 for number in range(4)])
+    taking.flush()
+    take(taking, "last")
+    taking.flush()
+    # Records of some 2,300 bytes: two fit, and again once they are written.
+    assert [row[0] for row in shelf.inputs] == ["2", "3", "l"]
+    assert taking.lost == 2
 
 
 # --- Nobody waits -----------------------------------------------------------------------------------------------------
@@ -246,6 +270,71 @@ def test_a_write_that_fails_takes_neither_other_files_nor_later_ones_with_it(she
     eventually(lambda: shelf.inputs == ["2", "4"])
 
 
+def test_requests_that_could_not_be_written_are_counted_and_told(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: str) -> None:
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+
+    shelf.before = fail
+    taking = captures(shelf)
+    take(taking, "1", "2")
+    taking.flush()
+    assert taking.lost == 2
+    assert "2 captured requests are lost" in caplog.text
+
+
+def test_a_flush_returns_when_all_that_was_taken_before_is_written(shelf: Shelf) -> None:
+    hanging, let_go = threading.Event(), threading.Event()
+
+    def hang(_: str) -> None:
+        hanging.set()
+        assert let_go.wait(30)
+
+    shelf.before = hang
+    taking = captures(shelf, flush_seconds=0.01)
+    take(taking, "1")
+    assert hanging.wait(30)
+    flushed = threading.Thread(target=taking.flush)
+    flushed.start()
+    flushed.join(0.1)
+    assert flushed.is_alive()
+    let_go.set()
+    flushed.join(30)
+    assert shelf.inputs == ["1"]
+
+
+class Hosting:
+    """Configurations, models and containers of an endpoint that answers nobody."""
+
+    def get(self, _: str) -> Document:
+        return {"ProductionVariants": [{"VariantName": "primary", "ModelName": "", "InitialVariantWeight": 1.0}]}
+
+    def spec(self, _: str) -> None: ...
+
+    def start(self, *_: Any) -> "Hosting":
+        return self
+
+    def close(self) -> None: ...
+
+
+def test_an_endpoint_is_not_gone_before_what_it_captured_is_written(tmp_path: Path) -> None:
+    hosting: Any = Hosting()
+    endpoints = Endpoints("arn", hosting, hosting, hosting.start, tmp_path)
+    seen: list[str] = []
+    endpoints.flush_captures = lambda: seen.append(status())
+
+    def status() -> str:
+        return str(endpoints.describe(named)["EndpointStatus"])
+
+    named: Document = {"EndpointName": "fraud-a"}
+    endpoints.create({**named, "EndpointConfigName": "first"})
+    eventually(lambda: status() == "InService")
+    endpoints.delete(named)
+    eventually(lambda: seen)
+    assert seen == ["Deleting"]
+
+
 # --- Configurations ---------------------------------------------------------------------------------------------------
 
 
@@ -266,6 +355,26 @@ def test_a_configuration_that_could_not_capture_is_refused(changes: Document) ->
 @pytest.mark.parametrize("percentage", [0, 100])
 def test_the_ends_of_the_percentage_are_allowed(percentage: int) -> None:
     capture.check(config(InitialSamplingPercentage=percentage))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"InitialSamplingPercentage": 101},
+        {"CaptureOptions": [{"CaptureMode": "Input"}] * 33},
+        {"CaptureOptions": []},
+        {"CaptureOptions": [{"CaptureMode": "Both"}]},
+        {"CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"] * 11}},
+        {"CaptureContentTypeHeader": {"JsonContentTypes": ["application/json"] * 11}},
+    ],
+)
+def test_a_configuration_is_checked_against_the_services_model(changes: Document) -> None:
+    variant = {"VariantName": "primary", "ModelName": "first"}
+    request = {"EndpointConfigName": "first", "ProductionVariants": [variant], "DataCaptureConfig": config(**changes)}
+    status, content = answer(
+        "SageMaker.CreateEndpointConfig", json.dumps(request).encode(), {"CreateEndpointConfig": lambda _: {}}
+    )
+    assert (status, json.loads(content)["__type"]) == (400, "ValidationException")
 
 
 # --- On the running stack ---------------------------------------------------------------------------------------------

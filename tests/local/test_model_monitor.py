@@ -13,6 +13,7 @@ from fraud.aws.model_monitor import SageMakerModelMonitor
 from fraud.deployment_ports import Capture, EndpointPlan, Hosting, Instance, Phase
 from fraud.errors import ModelMonitorRefused
 from fraud.monitoring_ports import SchedulePhase, SchedulePlan, ScheduleState
+from local.sagemaker import monitoring
 from local.sagemaker.api import ApiError, Document, Operation, answer, service_model
 from local.sagemaker.endpoints import Endpoints, Variant
 from local.sagemaker.monitoring import CLOSED, PENDING_SECONDS, JobDefinitions, MonitoringSchedules
@@ -23,16 +24,16 @@ from tests.local.workshop import PREFIX, ROLE, Refused
 
 HOURLY = "cron(0 * ? * * *)"
 KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+REPORT = {"S3Output": {"S3Uri": "s3://archive/reports/", "LocalPath": "/opt/ml/processing/output"}}
 
 
 def definition(name: str = "first", endpoint: str = "fraud-a") -> Document:
     machines = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 30}
-    report = {"S3Uri": "s3://archive/reports/", "LocalPath": "/opt/ml/processing/output"}
     return {
         "JobDefinitionName": name,
         "DataQualityAppSpecification": {"ImageUri": "156813124566.dkr.ecr.us-east-1.amazonaws.com/analyzer"},
         "DataQualityJobInput": {"EndpointInput": {"EndpointName": endpoint, "LocalPath": "/opt/ml/processing/input"}},
-        "DataQualityJobOutputConfig": {"MonitoringOutputs": [{"S3Output": report}]},
+        "DataQualityJobOutputConfig": {"MonitoringOutputs": [REPORT]},
         "JobResources": {"ClusterConfig": machines},
         "RoleArn": ROLE,
     }
@@ -132,6 +133,18 @@ def test_a_definition_never_changes(monitor: Monitor) -> None:
     assert monitor.refusal("CreateDataQualityJobDefinition", **definition(endpoint="fraud-b")) == "ResourceInUse"
     assert monitor.definitions(EndpointName="fraud-a") == ["first"]
     assert not [name for name in monitor.operations if name.startswith("UpdateDataQuality")]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"DataQualityJobOutputConfig": {"MonitoringOutputs": [REPORT] * 2}},
+        {"StoppingCondition": {"MaxRuntimeInSeconds": 86_401}},
+    ],
+)
+def test_a_definition_is_checked_against_the_services_model(monitor: Monitor, changes: Document) -> None:
+    assert monitor.refusal("CreateDataQualityJobDefinition", **definition() | changes) == "ValidationException"
+    assert monitor.definitions() == []
 
 
 @pytest.mark.parametrize("verb", ["Describe", "Delete"])
@@ -349,6 +362,36 @@ def test_where_it_is_closed_nothing_is_created_and_the_rest_answers() -> None:
     assert closed.call("ListMonitoringExecutions") == {"MonitoringExecutionSummaries": []}
 
 
+def kinds() -> dict[str, Document]:
+    """What Model Monitor has besides data quality: a request to define a job of each kind."""
+    plain = definition()
+    same = {name: plain[name] for name in ("JobDefinitionName", "JobResources", "RoleArn")}
+    output, endpoint = plain["DataQualityJobOutputConfig"], plain["DataQualityJobInput"]
+    labelled = {**endpoint, "GroundTruthS3Input": {"S3Uri": "s3://archive/labels"}}
+    analysis = {**plain["DataQualityAppSpecification"], "ConfigUri": "s3://archive/analysis.json"}
+    judged = {**plain["DataQualityAppSpecification"], "ProblemType": "BinaryClassification"}
+    parts = {
+        "ModelQuality": (judged, labelled),
+        "ModelBias": (analysis, labelled),
+        "ModelExplainability": (analysis, endpoint),
+    }
+    return {
+        kind: {**same, f"{kind}AppSpecification": job, f"{kind}JobInput": given, f"{kind}JobOutputConfig": output}
+        for kind, (job, given) in parts.items()
+    } | {"DataQuality": plain}
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
+@pytest.mark.parametrize("kind", ["DataQuality", "ModelBias", "ModelExplainability", "ModelQuality"])
+def test_where_it_is_closed_definitions_of_every_kind_are_refused(
+    kind: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitoring, "CLOSED_CODE", code)
+    with pytest.raises(Refused) as refused:
+        Monitor(is_open=False).call(f"Create{kind}JobDefinition", **kinds()[kind])
+    assert refused.value.args == (code, CLOSED)
+
+
 # --- On the running stack ---------------------------------------------------------------------------------------------
 
 
@@ -507,6 +550,17 @@ def test_schedules_and_definitions_have_the_tags_of_their_creation(slot: Slot) -
     scheduled = slot.client.create_monitoring_schedule(**schedule(name, name), Tags=tags)
     for arn in (made["JobDefinitionArn"], scheduled["MonitoringScheduleArn"]):
         assert slot.client.list_tags(ResourceArn=arn)["Tags"] == tags
+
+
+def test_a_definition_that_is_made_again_has_none_of_the_tags_it_had_before(slot: Slot) -> None:
+    name = slot.lab.name
+    first, second = [{"Key": "of", "Value": "first"}], [{"Key": "by", "Value": "second"}]
+    slot.client.create_data_quality_job_definition(**definition(name, name), Tags=first)
+    slot.client.delete_data_quality_job_definition(JobDefinitionName=name)
+    made = slot.client.create_data_quality_job_definition(**definition(name, name), Tags=second)
+    assert slot.client.list_tags(ResourceArn=made["JobDefinitionArn"])["Tags"] == second
+    slot.client.add_tags(ResourceArn=made["JobDefinitionArn"], Tags=first)
+    assert slot.client.list_tags(ResourceArn=made["JobDefinitionArn"])["Tags"] == [*second, *first]
 
 
 @pytest.fixture(scope="module")
