@@ -24,6 +24,7 @@ FOLLOWS = {
     Concern.DRIFT: "a new model is learned",
     Concern.QUALITY: "a new model is learned",
     Concern.DATA: "people are called",
+    Concern.UPKEEP: "people are called, and decide",
 }
 """What a violation leads to, by its concern."""
 

@@ -23,6 +23,7 @@ from model.baseline_document import Baseline, Distribution, Field, Share
 from model.examples import Flags, rfc3339
 from model.findings import CHAMPION
 from model.history import Seconds
+from model.metrics import Integers
 from model.monitored_rows import ACTIONS, Rows
 from model.monitoring_context import of_package, seconds
 from model.packaged import UnusablePackage
@@ -32,7 +33,7 @@ PREPROCESSOR = "capture_preprocessor.py"
 MOST_ROWS = 2_000_000
 """Rows that a baseline is made of; beyond, some cards are."""
 FEWEST_DAYS = 7
-"""Whole days before one of them is called the quietest: weekdays differ."""
+"""Whole days before one of them is called the quietest, or decisions are known: weekdays differ."""
 EXAMPLE = """\
 BASE/input/rows/*                     what arrived, as the query wrote it; not looked at with --reference none
 BASE/input/champion/*.tar.gz          the package that serves
@@ -91,6 +92,7 @@ def describe(document: Mapping[str, Any], rows: Rows, arrived: int, champion: st
             quietest_day=_quietest(rows, arrived),
             promise={name: float(value) for name, value in training.get("metrics", {}).items()},
             thresholds=document["thresholds"],
+            is_complete=_is_complete(rows, champion),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnusablePackage(f"the champion's package does not say what it learned from: {error!r}") from error
@@ -163,6 +165,14 @@ def _decisions(rows: Rows, champion: str) -> Iterator[tuple[str, Share]]:
         yield traffic_quality.DEGRADED, _share(rows.arrived_at, rows.degraded)
 
 
+def _is_complete(rows: Rows, champion: str) -> bool:
+    """Whether the champion decided for a week, of which the quietest day is known then as well.
+
+    After weeks of rules alone, or of another champion's, fields and volume are known long before.
+    """
+    return len(_whole_days(rows.arrived_at[of_package(rows, champion)])) >= FEWEST_DAYS
+
+
 def _share(arrived_at: Seconds, happened: Flags) -> Share:
     return Share(int(happened.sum()), len(happened), _design_effect(arrived_at, happened))
 
@@ -175,10 +185,15 @@ def _design_effect(arrived_at: Seconds, happened: Flags) -> float:
 
 
 def _quietest(rows: Rows, arrived: int) -> int | None:
-    """Transactions of all cards; the first and the last day may not be whole, and one without any was an outage."""
-    _, counts = np.unique(rows.arrived_at // DAY, return_counts=True)
-    whole = counts[1:-1]
+    """Transactions of all cards."""
+    whole = _whole_days(rows.arrived_at)
     return round(int(whole.min()) * arrived / len(rows)) if len(whole) >= FEWEST_DAYS else None
+
+
+def _whole_days(arrived_at: Seconds) -> Integers:
+    """Rows by day: the first and the last may not be whole, and one without any was an outage."""
+    counts: Integers = np.unique(arrived_at // DAY, return_counts=True)[1][1:-1]
+    return counts
 
 
 # --- What is written -------------------------------------------------------------------------------------------------
@@ -188,7 +203,8 @@ def _write(output: Path, baseline: Baseline, rows: Rows) -> None:
     output.mkdir(parents=True, exist_ok=True)
     names = tuple(baseline.features)
     known = rows.features[rows.readable]
-    # Without rows nothing is told of how values are spread: what the package has cannot be turned into it.
+    # The query hands on features of the newest day. Without any, nothing is told of how values are spread: what the
+    # package has cannot be turned into it.
     columns = {name: known[:, features.NAMES.index(name)] for name in names if len(known)}
     statistics = monitor_files.statistics(columns, {}, len(known))
     monitor_files.write(output, monitor_files.STATISTICS, statistics)

@@ -89,6 +89,8 @@ class Baseline:
         quietest_day: transactions on the quietest whole day of arrival; None with fewer than seven whole days.
         promise: metrics that the package was registered with, by name; see `model/metrics.py`.
         thresholds: `review` and `block`, scores.
+        is_complete: whether the quietest day is known, and decisions rest on a whole week of the champion's own; one
+            that is not is made anew when there is more.
     """
 
     champion: str
@@ -104,6 +106,7 @@ class Baseline:
     quietest_day: int | None = None
     promise: Mapping[str, float] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    is_complete: bool = False
 
     def write(self, directory: Path) -> None:
         """Leave `baseline.json` in a directory."""

@@ -2,9 +2,9 @@
 
 A mature transaction without a verdict counts as genuine, as it does in training; one that was blocked has no outcome.
 Where policy releases some of what it would block, those released stand for all: each counts as often as the inverse of
-the probability of its release, and blocks beside them do not count. Without releases, what was blocked and never judged
-is missing: a model that blocks many frauds is then left with those that it missed. So a loss counts as proven only if
-it also stands when these blocks kept their promise.
+the probability of its release, and blocks beside them do not count. Without a release, blocks that nobody judged are
+missing: a model that blocks many frauds is then left with those that it missed; and of few releases chance may take
+none, or none that is fraud. So a loss counts as proven only if it also stands when all these blocks kept their promise.
 
 Three metrics are held against the promise of the package: how well scores rank (ROC AUC), and what reviews and blocks
 catch (recall) and hit (precision) at the thresholds that it was registered with. Average precision and precision
@@ -63,12 +63,14 @@ class Outcomes:
         score: of the model.
         card: position of each row's card.
         weight: how often each counts.
+        terminal: position of each row's terminal; None where that is not known.
     """
 
     is_fraud: Flags
     score: Floats
     card: Integers
     weight: Floats
+    terminal: Integers | None = None
 
     @property
     def frauds(self) -> int:
@@ -121,34 +123,45 @@ def outcomes(rows: Rows, role: str, context: Context, *, doubt: bool = False) ->
         rows: of the archive.
         role: of the model.
         context: of the look.
-        doubt: adds what the model blocked and nobody judged, as the promise says that it would turn out.
+        doubt: counts what the model blocked and nobody judged as the promise says that it would turn out, and what was
+            released once: no release stands for a block that is counted itself.
     """
     scored = (
         mature_rows.cohort(rows, context)
         & monitoring_context.of_package(rows, context.roles[role])
         & ~np.isnan(rows.score)
     )
-    known = scored & mature_rows.has_outcome(rows)
-    lost = scored & _lost(rows, context) if doubt and role == CHAMPION else np.zeros(len(rows), dtype=np.bool_)
+    if doubt and role == CHAMPION:
+        known, weights = scored & ((rows.action != _BLOCK) | rows.judged), np.ones(len(rows))
+        lost = scored & _lost(rows, context)
+    else:
+        known, weights = scored & mature_rows.has_outcome(rows), mature_rows.weights(rows)
+        lost = np.zeros(len(rows), dtype=np.bool_)
     hit = context.baseline.promise.get("block_precision", 1.0)
-    cards = pc.fill_null(rows.events["card_token"], "").combine_chunks().dictionary_encode().indices.to_numpy()
     parts = (
-        (known, rows.is_fraud, mature_rows.weights(rows)),
+        (known, rows.is_fraud, weights),
         (lost, np.ones_like(known), hit),
         (lost, ~np.ones_like(known), 1 - hit),
     )
     return Outcomes(
         is_fraud=np.concatenate([is_fraud[which] for which, is_fraud, _ in parts]),
         score=np.concatenate([rows.score[which] for which, _, _ in parts]),
-        card=np.concatenate([cards[which] for which, _, _ in parts]).astype(np.int64),
+        card=_positions(rows, "card_token", [which for which, _, _ in parts]),
         weight=np.concatenate([np.broadcast_to(weight, len(rows))[which] for which, _, weight in parts]),
+        terminal=_positions(rows, "terminal_id", [which for which, _, _ in parts]),
     )
 
 
+def _positions(rows: Rows, column: str, parts: list[Flags]) -> Integers:
+    """Positions of the values of a column, for some rows after the other."""
+    codes = pc.fill_null(rows.events[column], "").combine_chunks().dictionary_encode().indices.to_numpy()
+    return np.concatenate([codes[which] for which in parts]).astype(np.int64)
+
+
 def _lost(rows: Rows, context: Context) -> Flags:
-    """Blocks of the model, not of a rule, that nobody judged and no release stands for."""
+    """Blocks of the model, not of a rule, that nobody judged."""
     threshold = context.baseline.thresholds.get("block", math.inf)
-    lost: Flags = (rows.action == _BLOCK) & ~rows.judged & (rows.propensity >= 1) & (rows.score >= threshold)
+    lost: Flags = (rows.action == _BLOCK) & ~rows.judged & (rows.score >= threshold)
     return lost
 
 
@@ -165,7 +178,7 @@ def measure(rows: Rows, role: str, context: Context, alpha: float) -> dict[str, 
         return {}
     found = _measure(known, role, context, alpha)
     doubted = outcomes(rows, role, context, doubt=True)
-    if len(doubted.score) == len(known.score):
+    if np.array_equal(doubted.weight, known.weight):
         return found
     kept = _measure(doubted, role, context, alpha)
     return {name: each._replace(high=max(each.high, kept[name].high)) for name, each in found.items()}
@@ -188,8 +201,10 @@ def _measure(given: Outcomes, role: str, context: Context, alpha: float) -> dict
 def _share(name: str, events: Flags, given: Outcomes, of: Flags, alpha: float) -> dict[str, Measured]:
     if not of.any():
         return {}
-    found = clustered_shares.of(events[of], given.card[of], alpha, given.weight[of])
-    return {name: Measured(found.value, found.low, found.high)}
+    # Frauds of one card are alike, and so are those of one terminal that was taken over: whichever tells less decides.
+    clusters = [each[of] for each in (given.card, given.terminal) if each is not None]
+    found = [clustered_shares.of(events[of], each, alpha, given.weight[of]) for each in clusters]
+    return {name: Measured(found[0].value, min(each.low for each in found), max(each.high for each in found))}
 
 
 def _ranked(given: Outcomes, alpha: float) -> dict[str, Measured]:

@@ -38,6 +38,8 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
         made_at: seconds since 1970.
         rows: archived decisions that it rests on beside the package; 0 where the archive was empty.
         days: of arrival, of these.
+        is_complete: whether it knows a whole week, and of the champion's decisions as well; one that does not is made
+            anew when there is more. Older records do not say, and have theirs made once more.
     """
 
     champion: str
@@ -45,6 +47,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     made_at: float
     rows: int
     days: int
+    is_complete: bool = False
 
 
 class ScheduleStatus(StrEnum):

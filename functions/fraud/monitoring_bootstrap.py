@@ -35,8 +35,6 @@ from fraud.services.schedule_upkeep import ScheduleUpkeep
 from fraud.services.window_watch import WindowWatch
 from fraud.settings import RefreshSettings, WatchSettings
 
-OFF = "0"
-
 
 def refresh_tasks(env: Mapping[str, str] = os.environ) -> Mapping[str, Callable[[Task], Answer]]:
     """The use-cases behind `refresh_monitoring`, by their tasks.
@@ -66,13 +64,15 @@ def refresh_tasks(env: Mapping[str, str] = os.environ) -> Mapping[str, Callable[
         routing=routing,
         monitor=SageMakerModelMonitor(sagemaker),
         endpoints=(names.endpoint_slot_a, names.endpoint_slot_b),
-        plans=None if names.capture_percentage == OFF else partial(_schedule, names),
+        plans=partial(_schedule, names) if names.capture_percentage else None,
     )
     end = RefreshEnd(
         records=records,
         watches=DynamoWatchStore(_client("dynamodb"), names.rollout_table),
+        routing=routing,
         bell=SnsBell(_client("sns"), names.alarm_topic),
         looks=names.monitoring_schedule_state == "ENABLED",
+        silent_hours=names.monitoring_silent_hours,
     )
     tasks = (
         refresh.lock, refresh.choose_reference, refresh.judge_baseline, upkeep.replace_schedules,

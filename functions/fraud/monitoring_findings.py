@@ -23,12 +23,14 @@ class Concern(StrEnum):
     """Whom a violation concerns, and so what follows.
 
     A `drift` of the world, or a loss of `quality`, asks for a new model. Broken `data` must not be learned from: people
-    are called.
+    are called. Of `upkeep` people decide at leisure: decisions of other shares, a champion that is old, verdicts that
+    stopped.
     """
 
     DRIFT = "drift"
     QUALITY = "quality"
     DATA = "data"
+    UPKEEP = "upkeep"
 
 
 class Outcome(StrEnum):
@@ -199,6 +201,7 @@ VIOLATIONS = {
     Concern.DRIFT: "DriftViolations",
     Concern.QUALITY: "ModelQualityViolations",
     Concern.DATA: "DataQualityViolations",
+    Concern.UPKEEP: "UpkeepViolations",
 }
 """Metrics whose alarms start retrainings, or call people."""
 RUN = Metric("MonitoringRuns", 1, "Count")

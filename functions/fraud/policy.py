@@ -35,8 +35,9 @@ TESTS = ("is_in", "not_in", "equals", "at_least", "below")
 TESTS_OF = {True: frozenset({"is_in", "not_in", "equals"}), False: frozenset({"equals", "at_least", "below"})}
 """Which tests make sense for text, and which for numbers."""
 MOST_RULES = 200
-MOST_RELEASED = 0.05
-"""Largest share of would-be blocks that may be released: most of these are fraud."""
+LEAST_RELEASED, MOST_RELEASED = 0.01, 0.05
+"""Shares of would-be blocks that may be released, if any: most of these are fraud; and measurements count a release a
+hundred times at most, so that fewer would not stand for all."""
 RELEASED = "released from blocking to learn its outcome"
 _DRAWS = 2**64
 
@@ -78,7 +79,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         version: of it.
         lists: of values, by name.
         rules: in the order in which they are tried.
-        release_share: of what the score alone would block, how much is sent to review instead; 0 releases nothing.
+        release_share: of what the score alone would block, how much is sent to review instead: 0, which releases
+            nothing, or 0.01 to 0.05.
     """
 
     version: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,32}\Z")]
@@ -131,6 +133,11 @@ def load(text: bytes) -> Policy:
         document = msgspec.json.decode(text, type=Document)
     except msgspec.MsgspecError as error:
         raise InvalidPolicy(str(error)) from error
+    if 0 < document.release_share < LEAST_RELEASED:
+        raise InvalidPolicy(
+            f"release_share is 0, or at least {LEAST_RELEASED}: a release counts at most a hundred times, and of a "
+            "smaller share a week has too few to learn from"
+        )
     for rule in document.rules:
         if rule.phase != "before" and rule.action is Action.APPROVE:
             raise InvalidPolicy(f"rule {rule.name!r}: only the phase 'before' may approve; the others only raise")

@@ -221,6 +221,6 @@ def _default_plan(text: str) -> dict[str, Any]:
 
 
 def _hosting(names: DeploySettings, instance_type: str) -> Hosting:
-    percentage = int(names.capture_percentage)
+    percentage = names.capture_percentage
     capture = Capture(names.capture_uri, percentage, names.volume_key) if percentage else None
     return Hosting(names.execution_role, endpoints.volume_key(instance_type, names.volume_key), capture)

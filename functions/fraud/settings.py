@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 MOST_DAYS = 3650
+MOST_HOURS = 8760
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class DeploySettings:
     execution_role: str
     volume_key: str
     capture_uri: str
-    capture_percentage: str
+    capture_percentage: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,8 @@ class RetrainingEndSettings:
 class RefreshSettings:
     """Environment of `refresh_monitoring`; `monitoring_plan` is the JSON text of the stack's default plan.
 
-    `capture_percentage` is the share of requests that endpoints capture; 0 wants no schedules of Model Monitor.
+    `capture_percentage` is the share of requests that endpoints capture; 0 wants no schedules of Model Monitor. After
+    `monitoring_silent_hours` without a look, nobody looks any more.
     """
 
     rollout_table: str
@@ -181,11 +184,12 @@ class RefreshSettings:
     alarm_topic: str
     endpoint_slot_a: str
     endpoint_slot_b: str
-    capture_percentage: str
+    capture_percentage: int
     model_monitor_image: str
     model_monitor_instance_type: str
     monitoring_job_role: str
     monitoring_schedule_state: str
+    monitoring_silent_hours: float
     volume_key: str
 
 
@@ -227,11 +231,13 @@ def from_env(kind: type[Settings], env: Mapping[str, str]) -> Settings:
     Raises:
         InvalidSettings: names the variable.
     """
-    values: dict[str, Any] = {
-        field.name: _days(env, field.name.upper()) if field.name.endswith("_days") else _text(env, field.name.upper())
-        for field in fields(kind)
-    }
+    values = {field.name: _reader(field.name)(env, field.name.upper()) for field in fields(kind)}
     return kind(**values)
+
+
+def _reader(name: str) -> Callable[[Mapping[str, str], str], Any]:
+    """What reads a variable, by the unit that its name ends with."""
+    return {"days": _days, "hours": _hours, "percentage": _percentage}.get(name.rpartition("_")[2], _text)
 
 
 def _text(env: Mapping[str, str], name: str) -> str:
@@ -245,4 +251,18 @@ def _days(env: Mapping[str, str], name: str) -> int:
     value = _text(env, name)
     if not value.isdecimal() or not 1 <= int(value) <= MOST_DAYS:
         raise InvalidSettings(f"{name} must be a number of days between 1 and {MOST_DAYS}")
+    return int(value)
+
+
+def _hours(env: Mapping[str, str], name: str) -> float:
+    value = _text(env, name)
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) or not 1 <= float(value) <= MOST_HOURS:
+        raise InvalidSettings(f"{name} must be a number of hours from 1 to {MOST_HOURS}")
+    return float(value)
+
+
+def _percentage(env: Mapping[str, str], name: str) -> int:
+    value = _text(env, name)
+    if not value.isdecimal() or not int(value) <= 100:
+        raise InvalidSettings(f"{name} must be a whole number from 0 to 100")
     return int(value)

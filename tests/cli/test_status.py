@@ -133,5 +133,5 @@ def test_status_tells_of_violations_and_of_silence(stack: Target, runner: CliRun
     assert lines["last look"].endswith("VIOLATIONS: 1 of drift, 1 of data: fraud monitor status")
     assert lines["monitoring"] == "SILENT: No look for two days [schedule off]."
     found = json.loads(runner.invoke(app, ["status", "--json"]).stdout)["monitoring"]
-    assert found["last_look"]["violations"] == {"drift": 1, "quality": 0, "data": 1}
+    assert found["last_look"]["violations"] == {"drift": 1, "quality": 0, "data": 1, "upkeep": 0}
     assert found["schedules"][0]["status"] == "refused" and found["is_alive"] is False

@@ -66,6 +66,7 @@ class MonitoringWorld:
         plan: of the stack.
         schedules: whether the stack wants schedules of Model Monitor.
         looks: whether the schedule of looks is on.
+        silent_hours: without a look, after which nobody looks any more.
     """
 
     stores: Stores = field(default_factory=lambda: MemoryStores(Clock(NOW)))
@@ -74,6 +75,7 @@ class MonitoringWorld:
     plan: Mapping[str, Any] = field(default_factory=dict)
     schedules: bool = True
     looks: bool = True
+    silent_hours: float = 26
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     files: MemoryRunFiles = field(default_factory=MemoryRunFiles)
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
@@ -159,8 +161,14 @@ class MonitoringWorld:
 
     @property
     def end(self) -> RefreshEnd:
-        watches = self._watched("watches", self.watches)
-        return RefreshEnd(self.records, watches, self._watched("bell", self.bell), self.looks)
+        return RefreshEnd(
+            records=self.records,
+            watches=self._watched("watches", self.watches),
+            routing=self._routing(),
+            bell=self._watched("bell", self.bell),
+            looks=self.looks,
+            silent_hours=self.silent_hours,
+        )
 
     @property
     def window(self) -> WindowWatch:
@@ -232,7 +240,7 @@ class MonitoringWorld:
 
     def baseline_made(self, run: Mapping[str, Any], rows: int = 90_000, days: int = 28, **fields: Any) -> None:
         """The baseline job left its document."""
-        document = {"schema_version": 1, "champion": self.champion, "rows": rows, "days": days, "features": {}}
+        document = {"schema_version": 1, "champion": self.champion, "rows": rows, "days": days, "is_complete": True}
         self.files.held[f"{run['baseline_uri']}baseline.json"] = json.dumps(document | fields).encode()
 
     def looked(self, run: Mapping[str, Any], *found: Any, **fields: Any) -> None:
@@ -240,14 +248,14 @@ class MonitoringWorld:
         given = {"since": run["since"], "until": run["until"], "champion": run["champion"]} | fields
         self.files.held[f"{run['findings_uri']}monitoring.json"] = findings_document(*found, **given)
 
-    def refreshed(self, who: str = "first", rows: int = 90_000, days: int = 28, **given: Any) -> Answer:
+    def refreshed(self, who: str = "first", rows: int = 90_000, is_complete: bool = True, **given: Any) -> Answer:
         """A refresh from its lock to its release; its last answer."""
         answer = self.do("lock", who, **given)
         if answer.next == "assemble":
             if rows:
                 self.queried(answer.run)
             answer = self.do("choose_reference", who, run=answer.run)
-            self.baseline_made(answer.run, rows, days)
+            self.baseline_made(answer.run, rows, is_complete=is_complete and rows > 0)
             answer = self.do("judge_baseline", who, run=answer.run)
         assert answer.next == "schedules"
         while (answer := self.do("replace_schedules", who, run=answer.run)).next == "wait":

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from fraud import drift, features
@@ -135,11 +136,29 @@ def test_quietest_day_of_a_week_that_is_not_whole_is_not_known(quiet: Seen, desc
     assert describe(quiet.where(quiet.at > quiet.as_of - 9 * DAY)).quietest_day is not None
 
 
+@pytest.mark.parametrize(("days", "whole"), [(9, True), (8, False)])
+def test_baseline_of_a_champion_that_decided_a_whole_week_is_complete(
+    quiet: Seen, describe: Describe, days: int, whole: bool
+) -> None:
+    assert describe(quiet.where(quiet.at > quiet.as_of - days * DAY)).is_complete == whole
+
+
+@pytest.mark.parametrize(("days", "whole"), [(9, True), (8, False), (0, False)])
+def test_baseline_with_weeks_of_others_decisions_is_complete_after_a_week_of_the_champions_own(
+    quiet: Seen, describe: Describe, days: int, whole: bool
+) -> None:
+    packages = pa.array(np.where(quiet.at > quiet.as_of - days * DAY, CHAMPION, "former"))
+    made = describe(quiet.with_columns(model_package=packages))
+
+    assert made.quietest_day is not None and made.days > 20
+    assert made.is_complete == whole
+
+
 def test_archive_that_holds_nothing_leaves_fields_decisions_and_volume_open(quiet: Seen, describe: Describe) -> None:
     made = describe(quiet.where(np.zeros(len(quiet.at), dtype=np.bool_)))
 
     assert (made.rows, made.days, made.fields, made.decisions, made.quietest_day) == (0, 0, {}, {}, None)
-    assert made.features
+    assert made.features and not made.is_complete
 
 
 def test_volume_counts_cards_that_were_not_looked_at(quiet: Seen, tmp_path: Path) -> None:
@@ -210,6 +229,21 @@ def test_job_without_a_reference_reads_no_rows_and_says_nothing_of_their_values(
     assert validated(job.base / "output" / "constraints.json", "data_constraints")["features"]
 
 
+def test_job_tells_of_values_what_it_has_features_of(job: Job, quiet: Seen) -> None:
+    """Those of the newest day: of the rest the query hands on none, because they are most of the bytes."""
+    maps = pa.array(quiet.table["features"].to_pylist(), quiet.table.schema.field("features").type)
+    newest = pa.array(quiet.in_window)
+    without = pc.if_else(newest, maps, pa.nulls(len(maps), maps.type))
+    made = job.hold(quiet.with_columns(features=without)).run(quiet.as_of)
+
+    assert made.rows == len(quiet.at) and made.is_complete
+    statistics = validated(job.base / "output" / "statistics.json", "data_statistics")
+    assert statistics["dataset"]["item_count"] == quiet.in_window.sum() > 0
+    amount = next(each for each in statistics["features"] if each["name"] == "transaction_amount")
+    told = amount["numerical_statistics"]["common"]
+    assert told["num_present"] + told["num_missing"] == quiet.in_window.sum() and told["num_present"] > 0
+
+
 def test_job_looks_at_nothing_that_arrived_later(job: Job, quiet: Seen) -> None:
     made = job.hold(quiet).run(quiet.as_of - 10 * DAY)
 
@@ -237,6 +271,16 @@ def test_job_that_cannot_read_its_inputs_says_so_in_a_sentence(
 
     assert said.startswith("baseline: ") and "\n" not in said
     assert (messages / "message").read_text() == said
+
+
+def test_document_that_does_not_say_whether_it_is_complete_is_not(tmp_path: Path) -> None:
+    reference().write(tmp_path)
+    path = tmp_path / baseline_document.NAME
+    older = json.loads(path.read_text())
+    assert older.pop("is_complete")
+    path.write_text(json.dumps(older))
+
+    assert not baseline_document.read(tmp_path).is_complete
 
 
 def test_document_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from fraud.entities import DAY
 from model import clustered_shares, label_quality, mature_rows, metrics
-from model.examples import rfc3339
+from model.examples import Flags, rfc3339
 from model.findings import Finding, Labels
 from model.history import NEVER
 from model.label_quality import Measured
@@ -58,6 +58,7 @@ def events(count: int, rng: np.random.Generator) -> pa.Table:
         {
             "transaction_id": [f"transaction-{row}" for row in range(count)],
             "card_token": [f"card-{card}" for card in cards],
+            "terminal_id": [f"terminal-{number}" for number in range(len(cards))],
             "country": pa.array(rng.choice(["DE", "FR"], count)),
         }
     )
@@ -174,9 +175,9 @@ def test_only_rows_that_are_mature_and_recent_count() -> None:
     ).any()
 
 
-def blocked_frauds() -> Rows:
+def blocked_frauds(frauds_a_day: int = 40, seed: int = 1) -> Rows:
     """A champion that blocks most of the frauds that it catches, of which nobody hears again."""
-    given = traffic(frauds_a_day=40)
+    given = traffic(frauds_a_day=frauds_a_day, seed=seed)
     hit = given.is_fraud & (given.score >= 0.5) & (np.arange(len(given)) % 4 > 0)
     return replace(
         given,
@@ -225,6 +226,60 @@ def test_released_transactions_stand_for_those_that_were_blocked() -> None:
     assert labels.weight == pytest.approx(4.0)
     assert set(mature_rows.weights(released)[passed].tolist()) == {4.0}
     assert set(mature_rows.weights(released)[~passed].tolist()) == {1.0}
+
+
+def with_releases(given: Rows, share: float, seed: int, frauds: Flags) -> Rows:
+    """A share of the blocks let pass by chance; of these alone it is known which were fraud."""
+    passed = (given.action == BLOCK) & (np.random.default_rng(seed).random(len(given)) < share)
+    return replace(
+        given,
+        action=np.where(passed, REVIEW, given.action).astype(np.int8),
+        propensity=np.where(passed, share, np.where(given.action == BLOCK, 1 - share, 1.0)),
+        judged=given.judged | passed,
+        is_fraud=given.is_fraud | (passed & frauds),
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0005, 0.01, 0.02, 0.05])
+def test_few_releases_prove_no_loss_of_a_model_that_is_as_promised(share: float) -> None:
+    for seed in range(20):
+        given = blocked_frauds(60, seed)
+
+        found, _, _ = look(with_releases(given, share, seed, given.action == BLOCK))
+
+        lost = {name for name, each in found.items() if each.outcome == "violated"}
+        assert not lost, seed
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.05])
+def test_frauds_that_pass_are_a_loss_whatever_is_blocked_and_released(share: float) -> None:
+    """Of the frauds that the promise would have caught, most are approved."""
+    given = blocked_frauds()
+    missed = given.action == BLOCK
+    missed &= np.arange(len(given)) % 8 > 0
+    worse = replace(
+        given,
+        score=np.where(missed, 0.1, given.score),
+        action=np.where(missed, APPROVE, given.action).astype(np.int8),
+        judged=given.judged | missed,
+        is_fraud=given.is_fraud | missed,
+    )
+
+    found, _, _ = look(with_releases(worse, share, 1, worse.action == BLOCK))
+
+    assert found["champion alert_recall"].outcome == "violated"
+
+
+def test_a_release_is_doubted_as_one_among_the_blocks_that_kept_their_promise() -> None:
+    given = blocked_frauds()
+    released = with_releases(given, 0.05, 1, given.action == BLOCK)
+    context = judged_market.context(UNTIL)
+    cohort = mature_rows.cohort(released, context)
+
+    doubted = label_quality.outcomes(released, "champion", context, doubt=True)
+
+    assert doubted.weight.sum() == pytest.approx(cohort.sum())
+    assert doubted.weight.max() == 1.0
 
 
 def test_a_release_counts_a_hundred_times_at_most() -> None:
@@ -354,10 +409,10 @@ def silent(given: Rows, days: int) -> Rows:
     return replace(given, judged=kept, is_fraud=given.is_fraud & kept, known_at=np.where(kept, given.known_at, NEVER))
 
 
-def test_verdicts_that_ended_while_decisions_go_on_are_broken_data() -> None:
+def test_verdicts_that_ended_while_decisions_go_on_are_for_people_to_decide_on() -> None:
     found = feed(silent(traffic(days=25), 15))
 
-    assert (found.check, found.concern, found.outcome) == ("label_feed_check", "data", "violated")
+    assert (found.check, found.concern, found.outcome) == ("label_feed_check", "upkeep", "violated")
     assert found.observed == pytest.approx(15, abs=0.3)
     assert found.limit == 14
 
@@ -388,3 +443,16 @@ def test_no_row_at_all_is_no_error() -> None:
     assert {each.outcome for each in found.values()} == {"skipped"}
     assert quality == {}
     assert labels.mature == 0
+
+
+def test_frauds_of_one_terminal_prove_as_little_as_those_of_one_card() -> None:
+    count = 400
+    events, cards = np.arange(count) % 4 > 0, np.arange(count)
+    apart = label_quality.Outcomes(~events, np.zeros(count), cards, np.ones(count), cards)
+    together = replace(apart, terminal=np.arange(count) // 100)
+    everything = np.ones(count, dtype=np.bool_)
+    narrow, wide = (
+        label_quality._share("recall", events, each, everything, 1e-4)["recall"] for each in (apart, together)
+    )
+    assert wide.value == narrow.value == 0.75
+    assert wide.low < narrow.low and narrow.high < wide.high

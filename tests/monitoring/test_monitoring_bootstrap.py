@@ -28,6 +28,7 @@ MONITORING: Mapping[str, str] = ENVIRONMENT | {
     "MODEL_MONITOR_INSTANCE_TYPE": "ml.m5.large",
     "MONITORING_JOB_ROLE": "arn:aws:iam::123456789012:role/looks",
     "MONITORING_SCHEDULE_STATE": "ENABLED",
+    "MONITORING_SILENT_HOURS": "26",
 }
 Make = Callable[[Mapping[str, str]], Any]
 CONSTRUCTORS: Mapping[str, tuple[Make, type]] = {
@@ -64,6 +65,23 @@ def of_task(name: str, **env: str) -> Any:
 def test_looks_that_are_switched_off_are_not_missed() -> None:
     assert of_task("release").looks
     assert not of_task("release", MONITORING_SCHEDULE_STATE="DISABLED").looks
+
+
+def test_silence_is_as_long_as_the_stack_says() -> None:
+    assert of_task("release").silent_hours == 26
+    assert of_task("release", MONITORING_SILENT_HOURS="200.5").silent_hours == 200.5
+
+
+@pytest.mark.parametrize("hours", ["0", "0.99", "-26", "nan", "inf", "1e3", "8761", "1 day"])
+def test_cold_start_with_a_silence_that_is_none_fails(hours: str) -> None:
+    with pytest.raises(InvalidSettings, match="MONITORING_SILENT_HOURS must be a number of hours from 1"):
+        monitoring_bootstrap.refresh_tasks(MONITORING | {"MONITORING_SILENT_HOURS": hours})
+
+
+@pytest.mark.parametrize("percentage", ["0.5", "0.0", "101", "-1", "ten"])
+def test_cold_start_with_a_share_of_capture_that_is_none_fails(percentage: str) -> None:
+    with pytest.raises(InvalidSettings, match="CAPTURE_PERCENTAGE must be a whole number from 0 to 100"):
+        monitoring_bootstrap.refresh_tasks(MONITORING | {"CAPTURE_PERCENTAGE": percentage})
 
 
 def test_without_capture_no_schedule_is_wanted() -> None:

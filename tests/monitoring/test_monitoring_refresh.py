@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from fraud.errors import (
@@ -15,8 +16,7 @@ from fraud.errors import (
     MonitoringSuperseded,
     StoreUnavailable,
 )
-from fraud.monitoring import Outcome
-from fraud.services.monitoring_refresh import WHOLE
+from fraud.monitoring import Baseline, Outcome
 from tests.fakes.monitoring import watch
 from tests.fakes.monitoring_world import MonitoringWorld, files
 from tests.fakes.samples import NOW
@@ -110,6 +110,8 @@ def test_lock_says_where_everything_lies(world: MonitoringWorld) -> None:
     assert run["baseline_uri"] == mine.found == "s3://archive/monitoring/baselines/first/baseline/"
     assert run["baseline_name"] == mine.job("baseline")
     assert run["champion_uri"] == world.registry.describe(world.champion).artefact_uri
+    # Of features, those of the newest day alone.
+    assert "'2025-06-14T15:06:40.000Z' > ''" in run["query"]
     assert world.files.held[run["source_uri"]] == world.source.archive()
     assert (run["instance_type"], run["run_seconds"]) == ("ml.m5.large", 3_600)
 
@@ -147,10 +149,21 @@ def test_judge_baseline_notes_what_was_made(world: MonitoringWorld) -> None:
     answer = world.do("judge_baseline", run=run)
     assert answer.next == "schedules"
     assert answer.sentence == "The baseline is made: the package, and 1,234 decisions of 3 days."
+    assert world.record.baseline is not None and world.record.baseline.is_complete
     found = world.record.baseline
     assert found is not None
     assert (found.champion, found.uri, found.made_at) == (world.champion, run["baseline_uri"], NOW)
     assert world.record.made_baseline
+
+
+def test_judge_baseline_that_is_not_complete_says_so(world: MonitoringWorld) -> None:
+    run = world.do("lock").run
+    world.baseline_made(run, rows=1_234, days=20, is_complete=False)
+    answer = world.do("judge_baseline", run=run)
+    assert answer.sentence == (
+        "The baseline is made: the package, and 1,234 decisions of 20 days, not yet of a whole week of the champion's."
+    )
+    assert world.record.baseline is not None and not world.record.baseline.is_complete
 
 
 @pytest.mark.parametrize(
@@ -205,22 +218,36 @@ def test_refresh_on_request_makes_the_baseline_anew_once(world: MonitoringWorld)
 
 
 def test_baseline_of_an_empty_archive_is_made_anew_once_there_is_traffic(world: MonitoringWorld) -> None:
-    world.refreshed(rows=0, days=0)
+    world.refreshed(rows=0)
+    world.clock.pass_by(30 * DAY)
     assert world.do("lock", "second").next == "schedules"
     world.executions.running.clear()
     assert world.with_traffic().do("lock", "third").next == "assemble"
 
 
 @pytest.mark.parametrize(
-    ("days", "later", "following"),
-    [(WHOLE, 30 * DAY, "schedules"), (WHOLE - 1, DAY - HOUR, "schedules"), (WHOLE - 1, DAY, "assemble")],
+    ("is_complete", "later", "following"),
+    [(True, 30 * DAY, "schedules"), (False, DAY - HOUR, "schedules"), (False, DAY, "assemble")],
 )
-def test_baseline_that_knows_no_whole_week_is_made_anew_after_a_day(
-    world: MonitoringWorld, days: int, later: int, following: str
+def test_baseline_that_is_not_complete_is_made_anew_after_a_day_however_many_days_it_has(
+    world: MonitoringWorld, is_complete: bool, later: int, following: str
 ) -> None:
-    world.refreshed(days=days)
+    world.refreshed(is_complete=is_complete)
+    assert world.record.baseline is not None and world.record.baseline.days == 28
     world.clock.pass_by(later)
     assert world.do("lock", "second").next == following
+
+
+def test_baseline_of_an_older_record_is_made_anew(world: MonitoringWorld) -> None:
+    """Records did not say whether it was complete."""
+    world.refreshed()
+    assert world.record.baseline is not None
+    older = msgspec.to_builtins(world.record.baseline)
+    del older["is_complete"]
+    baseline = msgspec.convert(older, Baseline)
+    world.store.save(msgspec.structs.replace(world.record, baseline=baseline))
+    world.clock.pass_by(2 * DAY)
+    assert world.do("lock", "second").next == "assemble"
 
 
 # --- Interrupted ------------------------------------------------------------------------------------------------------

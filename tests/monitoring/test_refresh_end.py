@@ -8,11 +8,14 @@ import pytest
 
 from fraud.errors import MonitoringSuperseded, StoreUnavailable
 from fraud.monitoring import Outcome
-from fraud.services.refresh_end import SILENT_AFTER
 from tests.fakes.monitoring import watch
 from tests.fakes.monitoring_world import MonitoringWorld
 
 CAUGHT = json.dumps({"Error": "States.TaskFailed", "Cause": json.dumps({"FailureReason": "out of memory"})})
+
+
+SILENT_AFTER = 26 * 3_600
+"""Seconds, as the stack has it unless told otherwise."""
 
 
 @pytest.fixture
@@ -33,6 +36,14 @@ def test_liveness_is_how_long_ago_somebody_looked(world: MonitoringWorld, age: i
     answer = world.do("check_liveness")
     assert (answer.next, world.record.is_alive) == ("checked", alive)
     assert ("Nobody looks any more" in answer.sentence) is not alive
+
+
+@pytest.mark.parametrize(("hours", "alive"), [(48, True), (47, False)])
+def test_liveness_of_rarer_looks_takes_as_much_silence_as_the_stack_says(hours: float, alive: bool) -> None:
+    world = with_baseline(MonitoringWorld(silent_hours=hours).with_champion())
+    world.watches.put(watch(ended_at=world.clock() - 48 * 3_600))
+    world.do("check_liveness")
+    assert world.record.is_alive is alive
 
 
 def test_liveness_of_a_new_baseline_waits_for_the_first_look(world: MonitoringWorld) -> None:
@@ -62,6 +73,28 @@ def test_release_of_a_first_refresh_says_what_is_new(world: MonitoringWorld) -> 
     assert answer.next == "refreshed"
     assert answer.sentence.startswith("The baseline is new; fraud-a-data-quality is scheduled.")
     assert (world.record.outcome, world.record.is_over) == (Outcome.REFRESHED, True)
+
+
+def test_release_of_a_refresh_whose_champion_was_replaced_says_so(world: MonitoringWorld) -> None:
+    former = world.champion
+    with_baseline(world).with_champion("b")
+    world.do("check_liveness")
+    answer = world.do("release")
+    assert answer.next == "refreshed"
+    assert answer.sentence.endswith(
+        f"{world.champion} serves by now, not {former}: the next look asks for its baseline."
+    )
+    assert world.do("release") == answer
+
+
+def test_release_whose_routing_cannot_be_read_is_asked_for_again_and_rings_once(world: MonitoringWorld) -> None:
+    with_baseline(world).watches.put(watch(ended_at=world.clock() - SILENT_AFTER - 1))
+    world.do("check_liveness")
+    world.faults.before("routing.read", world.faults.count("routing.read") + 1, StoreUnavailable("throttled"))
+    with pytest.raises(StoreUnavailable):
+        world.do("release")
+    world.do("release")
+    assert len(world.bell.rung) == 1
 
 
 def test_release_that_is_repeated_rings_once(world: MonitoringWorld) -> None:

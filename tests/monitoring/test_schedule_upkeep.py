@@ -106,6 +106,23 @@ def test_schedule_moves_with_the_champion() -> None:
     assert set(world.monitor.standing) == {"fraud-b"}
 
 
+def test_champion_that_was_replaced_meanwhile_gets_no_schedule_of_the_formers_baseline() -> None:
+    world = begun()
+    world.with_champion("b")
+    assert settled(world).next == "settled"
+    assert world.monitor.ensured == []
+    assert set(statuses(world).values()) == {ScheduleStatus.OFF}
+
+
+def test_schedule_of_a_champion_that_was_replaced_in_its_own_slot_is_removed() -> None:
+    world = begun()
+    settled(world)
+    world.with_champion("a")
+    settled(world)
+    assert world.monitor.standing == {}
+    assert set(statuses(world).values()) == {ScheduleStatus.OFF}
+
+
 def test_schedule_that_stands_is_no_change_whatever_its_last_run_came_to() -> None:
     world = begun()
     settled(world)

@@ -15,7 +15,8 @@ from tests.fakes.monitoring_world import MonitoringWorld, files
 from tests.fakes.samples import NOW
 
 HOUR = 3_600
-NONE = {"DriftViolations": 0, "ModelQualityViolations": 0, "DataQualityViolations": 0}
+NONE = {"DriftViolations": 0, "ModelQualityViolations": 0, "DataQualityViolations": 0, "UpkeepViolations": 0}
+RUN = {"MonitoringRuns": 1}
 
 
 @pytest.fixture
@@ -73,13 +74,42 @@ def test_window_that_cannot_be_looked_at_is_refused(
         world.look("choose_window", input=asked)
 
 
-def test_window_without_a_model_is_not_looked_at() -> None:
-    assert MonitoringWorld().look("choose_window").next == "no_model"
+def test_window_without_a_model_is_not_looked_at_and_said_to_be_quiet_so_that_nobody_is_missed() -> None:
+    world = MonitoringWorld()
+    assert world.look("choose_window").next == "no_model"
+    assert world.metrics.values == NONE | RUN
 
 
 def test_window_of_a_champion_without_a_baseline_asks_for_one(world: MonitoringWorld) -> None:
     assert MonitoringWorld().with_champion().look("choose_window").next == "no_baseline"
     assert world.with_champion("b").look("choose_window").next == "no_baseline"
+    # Somebody looked; what there is to find is not known.
+    assert world.metrics.values == RUN
+
+
+@pytest.mark.parametrize("champion", [None, "b"])
+def test_window_that_is_past_and_not_looked_at_is_no_look_either(world: MonitoringWorld, champion: str | None) -> None:
+    past = {"until": "2025-06-10T00:00:00Z"}
+    if champion is None:
+        world.routing = None
+    else:
+        world.with_champion(champion)
+    assert world.look("choose_window", input=past).next in ("no_model", "no_baseline")
+    assert world.metrics.published == []
+
+
+def test_window_that_is_to_be_looked_at_is_no_look_yet(world: MonitoringWorld) -> None:
+    begun(world)
+    assert world.metrics.published == []
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_window_without_a_model_that_is_interrupted_is_asked_for_again(side: str) -> None:
+    world = MonitoringWorld()
+    getattr(world.faults, side)("metrics.publish", 1, StoreUnavailable("throttled"))
+    with pytest.raises(StoreUnavailable):
+        world.look("choose_window")
+    assert world.look("choose_window").next == "no_model"
 
 
 # --- What the job reads -----------------------------------------------------------------------------------------------
@@ -211,7 +241,7 @@ def test_silence_after_there_was_traffic_is_a_violation_of_the_data(world: Monit
 
 def test_silence_of_a_stack_that_never_had_traffic_is_none() -> None:
     world = MonitoringWorld().with_champion()
-    world.refreshed(rows=0, days=0)
+    world.refreshed(rows=0)
     run = world.look("choose_window").run
     assert world.look("choose_data", run=run).next == "nothing"
     assert world.metrics.values == NONE | {"MonitoringRuns": 1}

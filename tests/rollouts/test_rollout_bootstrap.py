@@ -81,6 +81,12 @@ def test_challenger_captures_the_share_that_the_stack_wants() -> None:
     assert hosting.capture == Capture("s3://archive/capture", 10, ENVIRONMENT["VOLUME_KEY"])
 
 
+@pytest.mark.parametrize("percentage", ["0.5", "0.0", "101", "-1", "ten"])
+def test_cold_start_with_a_share_of_capture_that_is_none_fails(percentage: str) -> None:
+    with pytest.raises(InvalidSettings, match="CAPTURE_PERCENTAGE must be a whole number from 0 to 100"):
+        rollout_bootstrap.challenger(ENVIRONMENT | {"CAPTURE_PERCENTAGE": percentage})
+
+
 def test_endpoints_are_removed_by_what_knows_the_schedules_that_watch_them() -> None:
     for made in (rollout_bootstrap.challenger(ENVIRONMENT), rollout_bootstrap.aborting(ENVIRONMENT)[0]):
         use_case: Any = made

@@ -164,6 +164,7 @@ def test_every_alarm_about_looks_names_a_metric_that_looks_publish(alarms: Resou
         ("RetrainDriftAlarm", "DriftViolations"),
         ("RetrainModelQualityAlarm", "ModelQualityViolations"),
         ("DataQualityAlarm", "DataQualityViolations"),
+        ("UpkeepAlarm", "UpkeepViolations"),
         ("MonitoringSilentAlarm", "MonitoringRuns"),
     }
 
@@ -171,7 +172,8 @@ def test_every_alarm_about_looks_names_a_metric_that_looks_publish(alarms: Resou
 def test_a_violation_is_on_for_as_long_as_the_next_look_takes(alarms: Resources, template: dict[str, Any]) -> None:
     assert template["Parameters"]["MonitoringSchedule"]["Default"] == "rate(6 hours)"
     periods = {alarms[name]["Period"] for name, metric in own(alarms) if metric in VIOLATIONS.values()}
-    assert periods == {6 * HOUR}
+    # An hour more, because each look begins and ends a little sooner or later than the one before.
+    assert periods == {7 * HOUR}
 
 
 def test_broken_data_asks_for_no_new_model(alarms: Resources) -> None:
@@ -202,6 +204,7 @@ def test_a_stack_has_no_default_plan_unless_it_is_given_one(template: dict[str, 
     [
         ("MonitoringSchedule", ["rate(1 hour)", "cron(0 3 * * ? *)"], ["", "hourly"]),
         ("ModelMonitorInstanceType", ["ml.m5.xlarge"], ["", "m5.xlarge", "ml.m5"]),
+        ("CapturePercentage", ["0", "7", "100"], ["", "0.5", "101", "-1"]),
     ],
 )
 def test_a_parameter_takes_what_it_is_for_and_nothing_else(

@@ -169,7 +169,7 @@ def test_those_who_look_for_the_alarms_and_the_rule_know_the_same_prefix(
     assert sorted(alarms) == ["drift", "model-quality"]
 
 
-def test_an_alarm_about_the_model_counts_what_monitoring_found_in_six_hours(alarms: Resources) -> None:
+def test_an_alarm_about_the_model_counts_what_monitoring_found_until_the_next_look(alarms: Resources) -> None:
     metrics = {name: each["MetricName"] for name, each in alarms.items()}
     assert metrics == {"drift": "DriftViolations", "model-quality": "ModelQualityViolations"}
     for each in alarms.values():
@@ -177,7 +177,7 @@ def test_an_alarm_about_the_model_counts_what_monitoring_found_in_six_hours(alar
         assert "Dimensions" not in each
         assert (each["Statistic"], each["Period"], each["EvaluationPeriods"], each["Threshold"]) == (
             "Sum",
-            6 * HOUR,
+            7 * HOUR,
             1,
             0,
         )

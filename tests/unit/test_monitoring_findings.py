@@ -100,9 +100,9 @@ def test_parse_a_field_that_a_later_version_adds_is_no_reason_to_refuse() -> Non
 
 
 def test_counts_tell_every_concern_also_of_none() -> None:
-    assert parse(findings_document()).counts == {"drift": 0, "quality": 0, "data": 0}
+    assert parse(findings_document()).counts == {"drift": 0, "quality": 0, "data": 0, "upkeep": 0}
     found = parse(findings_document(DRIFTED, DRIFTED, WORSE, UNKNOWN))
-    assert found.counts == {"drift": 2, "quality": 1, "data": 0}
+    assert found.counts == {"drift": 2, "quality": 1, "data": 0, "upkeep": 0}
 
 
 def test_violations_leave_out_what_passed_and_what_cannot_be_told() -> None:
@@ -131,6 +131,7 @@ def test_metrics_of_a_quiet_look_tell_that_nothing_is_violated_so_that_alarms_en
         Metric("DriftViolations", 0, "Count"),
         Metric("ModelQualityViolations", 0, "Count"),
         Metric("DataQualityViolations", 0, "Count"),
+        Metric("UpkeepViolations", 0, "Count"),
         Metric("MonitoringRuns", 1, "Count"),
         Metric("WindowDecisions", 3_000, "Count"),
         Metric("ChampionAgeDays", 12.5, "None"),

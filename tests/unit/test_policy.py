@@ -178,7 +178,7 @@ def test_decide_releases_what_a_rule_would_only_review() -> None:
     assert verdict.action == "review" and verdict.reasons[-2:] == ("large", policy.RELEASED)
 
 
-@given(st.floats(0, 0.05), st.text(min_size=1, max_size=8).map(lambda text: text.encode().hex()))
+@given(st.just(0.0) | st.floats(0.01, 0.05), st.text(min_size=1, max_size=8).map(lambda text: text.encode().hex()))
 def test_decide_probabilities_of_both_actions_are_one_together(share: float, name: str) -> None:
     verdict = decide(load(release_share=share), 0.95, transaction_id=name)
 
@@ -188,6 +188,17 @@ def test_decide_probabilities_of_both_actions_are_one_together(share: float, nam
 @pytest.mark.parametrize("share", [-0.01, 0.0501, 1, "0.01", True])
 def test_load_share_that_would_release_too_much_or_is_none_is_refused(share: Any) -> None:
     with pytest.raises(InvalidPolicy, match="release_share"):
+        load(release_share=share)
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.05])
+def test_load_share_that_releases_nothing_or_enough_is_taken(share: float) -> None:
+    assert load(release_share=share).document.release_share == share
+
+
+@pytest.mark.parametrize("share", [1e-9, 0.0005, 0.0099])
+def test_load_share_that_would_release_too_little_to_learn_from_is_refused_and_says_why(share: float) -> None:
+    with pytest.raises(InvalidPolicy, match=r"release_share is 0, or at least 0\.01: a release counts at most"):
         load(release_share=share)
 
 

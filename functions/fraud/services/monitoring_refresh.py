@@ -22,8 +22,9 @@ from fraud.transaction import rfc3339
 
 DOCUMENT = "baseline.json"
 LARGEST_DOCUMENT = 4 * 1024 * 1024
-WHOLE = 7
-"""Days of arrival after which a baseline is taken to know a week, and is kept for as long as its model is champion."""
+FEATURES_OF = DAY
+"""Seconds of arrival of which the baseline's job is given features: they are most of the bytes, and a day of them says
+how values are spread."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -33,6 +34,7 @@ class Made(msgspec.Struct, frozen=True):
     champion: str
     rows: int
     days: int
+    is_complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class MonitoringRefresh:
             return True
         if baseline.rows == 0:
             return not self.files.is_empty(f"s3://{self.bucket}/decisions/")
-        return baseline.days < WHOLE and record.started_at - baseline.made_at > DAY
+        return not baseline.is_complete and record.started_at - baseline.made_at > DAY
 
     # --- The baseline -------------------------------------------------------------------------------------------------
 
@@ -161,7 +163,12 @@ class MonitoringRefresh:
         if made.champion != record.champion:
             raise InvalidEvidence(f"the baseline is of {made.champion}, and was to be of {record.champion}")
         baseline = Baseline(
-            champion=made.champion, uri=files.found, made_at=self.records.clock(), rows=made.rows, days=made.days
+            champion=made.champion,
+            uri=files.found,
+            made_at=self.records.clock(),
+            rows=made.rows,
+            days=made.days,
+            is_complete=made.is_complete,
         )
         said = f"The baseline is made: {_told(baseline)}."
         self.records.tell(record, said, baseline=baseline, made_baseline=True)
@@ -178,9 +185,10 @@ class MonitoringRefresh:
             dataset: what the query wrote; empty where that is nothing.
         """
         files, source_uri, as_of = self._files(task), self.code.archive(), record.started_at
-        # Features are read as well: their statistics are not in the package.
         since = as_of - record.plan.reference_days * DAY
-        select = dataset_query.window(self.code.source.query("monitored_window"), since, since, as_of)
+        # For Model Monitor, whose statistics are not in the package.
+        features_since = as_of - FEATURES_OF
+        select = dataset_query.window(self.code.source.query("monitored_window"), since, features_since, as_of)
         reference = "archive" if dataset else "none"
         return {
             "query": dataset_query.unload(select, files.dataset),
@@ -211,4 +219,5 @@ def _made(text: bytes) -> Made:
 def _told(baseline: Baseline) -> str:
     if not baseline.rows:
         return "the package alone, because the archive was empty"
-    return f"the package, and {baseline.rows:,} decisions of {baseline.days} days"
+    said = f"the package, and {baseline.rows:,} decisions of {baseline.days} days"
+    return said if baseline.is_complete else f"{said}, not yet of a whole week of the champion's"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fraud import machine_task
+from fraud.deployment_ports import RoutingStore
 from fraud.errors import MonitoringSuperseded
 from fraud.machine_task import Answer, Task
 from fraud.monitoring import Outcome, Refresh, ScheduleStatus, Watch
@@ -12,9 +13,6 @@ from fraud.monitoring_ports import WatchStore
 from fraud.retraining_plan import HOUR
 from fraud.rollout_ports import Bell
 from fraud.services.refresh_records import RefreshRecords
-
-SILENT_AFTER = 26 * HOUR
-"""Seconds without a look after which monitoring is silent: a day, and time for the last one to be over."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +22,18 @@ class RefreshEnd:
     Args:
         records: the refresh.
         watches: what the last look came to.
+        routing: says what serves by now.
         bell: calls people.
         looks: whether the schedule of looks is on.
+        silent_hours: without a look, after which nobody looks any more: as far apart as looks are, and more.
     """
 
     records: RefreshRecords
     watches: WatchStore
+    routing: RoutingStore
     bell: Bell
     looks: bool
+    silent_hours: float
 
     def check_liveness(self, task: Task) -> Answer:
         """`checked`: whether anybody looks, and whether what Model Monitor was told to do is done.
@@ -51,12 +53,13 @@ class RefreshEnd:
             return True, "The schedule of looks is switched off."
         if last is not None:
             hours = (now - last.ended_at) / HOUR
-            is_alive = now - last.ended_at <= SILENT_AFTER
+            is_alive = hours <= self.silent_hours
             return is_alive, f"The last look was {hours:,.1f} hours ago.{'' if is_alive else ' Nobody looks any more.'}"
         made_at = record.baseline.made_at if record.baseline else now
-        if now - made_at <= SILENT_AFTER:
+        hours = (now - made_at) / HOUR
+        if hours <= self.silent_hours:
             return True, "Nobody has looked yet: the first look comes by itself."
-        return False, f"Nobody ever looked, {(now - made_at) / HOUR:,.1f} hours after the baseline was made."
+        return False, f"Nobody ever looked, {hours:,.1f} hours after the baseline was made."
 
     def release(self, task: Task) -> Answer:
         """Close the record: `refreshed` or `unchanged`, or `silent` where nobody looks any more.
@@ -68,14 +71,23 @@ class RefreshEnd:
         record = self.records.mine(task.execution)
         changed = record.made_baseline or record.changed_schedules
         if not record.is_over:
-            # First, so that a bell that fails is rung again.
+            said = f"{_told(record)} {self._replaced(record)}".strip()
+            # Before the record is closed, so that a bell that fails is rung again.
             if not record.is_alive:
                 self.bell.ring("Monitoring is silent", f"{record.run_id}: {record.liveness}")
             outcome = Outcome.REFRESHED if changed else Outcome.UNCHANGED
-            record = self.records.store.save(record.ended(self.records.clock(), outcome, _told(record)))
+            record = self.records.store.save(record.ended(self.records.clock(), outcome, said))
         if not record.is_alive:
             return Answer(next="silent", sentence=record.liveness)
         return Answer(next="refreshed" if changed else "unchanged", sentence=record.sentence)
+
+    def _replaced(self, record: Refresh) -> str:
+        """That another model serves by now, if one does: its promotion found this refresh under way."""
+        routing = self.routing.read()
+        champion = routing.slots[routing.champion].model_package if routing else record.champion
+        if champion == record.champion:
+            return ""
+        return f"{champion} serves by now, not {record.champion}: the next look asks for its baseline."
 
     def fail(self, task: Task) -> Answer:
         """Close the record of a refresh that failed: `failed`, and why.

@@ -32,7 +32,8 @@ Plans = Callable[[str, Baseline], SchedulePlan]
 class ScheduleUpkeep:
     """The use-case behind `refresh_monitoring`, for schedules.
 
-    The champion's slot gets one, because the baseline is the champion's; the other slot loses its own.
+    The champion's slot gets one, because the baseline is the champion's; the other slot loses its own. A champion that
+    was replaced while the refresh ran leaves its successor without one: the baseline is not the successor's.
 
     Args:
         records: the refresh.
@@ -81,9 +82,10 @@ class ScheduleUpkeep:
 
     def _schedules(self, record: Refresh) -> Iterator[Schedule]:
         routing = self.routing.read()
-        champion = routing.slots[routing.champion].endpoint if routing else ""
+        served = routing.slots[routing.champion] if routing else None
+        mine = served.endpoint if served and served.model_package == record.champion else ""
         for endpoint in self.endpoints:
-            watched = endpoint == champion and self.plans is not None and record.baseline is not None
+            watched = endpoint == mine and self.plans is not None and record.baseline is not None
             yield self._ensured(endpoint, record) if watched else self._cleared(endpoint)
 
     def _ensured(self, endpoint: str, record: Refresh) -> Schedule:

@@ -96,6 +96,9 @@ class WindowWatch:
     def choose_window(self, task: Task) -> Answer:
         """`assemble`; or `no_model`, or `no_baseline` of the champion.
 
+        Without a model nothing can change, and alarms hear that; without a baseline nobody can tell. Either way
+        somebody looked, so that monitoring is not called silent.
+
         Raises:
             MonitoringRefused, InvalidPlan: not asked for in a way that can be followed.
             InvalidPackage: what serves is not in the registry.
@@ -106,9 +109,11 @@ class WindowWatch:
         window = _window(request, plan, self.clock())
         routing = self.routing.read()
         if routing is None:
+            self._publish((*_counts(()), RUN), window.until)
             return Answer(next="no_model", sentence="No model serves yet: there is nothing to look at.")
         baseline = self._baseline(_champion(routing))
         if baseline is None:
+            self._publish((RUN,), window.until)
             return Answer(next="no_baseline", sentence=f"{_champion(routing)} has no baseline yet: one is asked for.")
         said = f"From {rfc3339(window.since)} to {rfc3339(window.until)}."
         return Answer(next="assemble", sentence=said, run=self._run(task, plan, window, routing, baseline))
@@ -155,9 +160,7 @@ class WindowWatch:
     def _keep(self, task: Task, seen: Seen) -> str:
         """Publish and note; returns what is said of it."""
         now, since, until = self.clock(), _seconds(task.run["since"]), _seconds(task.run["until"])
-        is_current = now - until <= CURRENT
-        if is_current:
-            self.metrics.publish(seen.metrics, now)
+        is_current = self._publish(seen.metrics, until)
         said = seen.sentence if is_current else f"{seen.sentence} The window is past: no alarm hears of it."
         watch = Watch(
             run_id=task.execution_name,
@@ -176,6 +179,14 @@ class WindowWatch:
         )
         self.watches.put(watch)
         return said
+
+    def _publish(self, metrics: tuple[Metric, ...], until: float) -> bool:
+        """Tell alarms of a window, if it is about now; returns whether it is."""
+        now = self.clock()
+        if now - until > CURRENT:
+            return False
+        self.metrics.publish(metrics, now)
+        return True
 
     # --- What the states read -----------------------------------------------------------------------------------------
 
