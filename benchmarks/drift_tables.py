@@ -11,7 +11,7 @@ from rich.table import Table
 from benchmarks.gates import upper_bound
 
 WIDTH = 120
-CONCERNS = ("drift", "data", "quality")
+CONCERNS = ("drift", "data", "quality", "upkeep")
 
 
 def show(result: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ that is broken data, which nothing should learn from.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +50,7 @@ def features_of(seen: Seen, context: Context, *, alpha: float) -> Drifted:
         context: of the look.
         alpha: probability of a false alarm that each test may have.
     """
-    findings = list(_unreadable(seen))
+    findings = list(_unreadable(seen, context))
     if seen.count < context.limits.fewest_rows:
         reason = f"Only {seen.count:,} rows of the {seen.role}; {context.limits.fewest_rows:,} are needed."
         checks: tuple[tuple[str, Concern], ...] = (("baseline_drift_check", "drift"), ("completeness_check", "data"))
@@ -73,16 +73,36 @@ def scores_of(rows: Rows, context: Context, *, alpha: float) -> Drifted:
         alpha: probability of a false alarm that the test may have.
     """
     check, baseline = "score_drift_check", context.baseline.scores
-    scores = rows.score[rows.in_window & of_package(rows, context.champion)]
-    scores = scores[~np.isnan(scores)]
+    scored = rows.in_window & of_package(rows, context.champion) & ~np.isnan(rows.score)
+    scores = rows.score[scored]
     if baseline is None or (reason := _why_no_scores(baseline, len(scores), context)):
         reason = "The package does not say how scores were spread." if baseline is None else reason
         return Drifted([skipped(check, "drift", "score", CHAMPION, len(scores), reason)])
     counts = binned(scores, np.asarray([round(edge, SCORE_DECIMALS) for edge in baseline.edges]))
-    found = _distance(baseline, counts, context, alpha)
+    found = distance(baseline, counts, feature_columns.draws_of_cards(rows, scored, context), context, alpha)
     if not _can_tell(found):
         return Drifted([skipped(check, "drift", "score", CHAMPION, len(scores), _VARYING.format("score"))])
     return Drifted([_told(check, "score", CHAMPION, found, len(scores))], found.psi)
+
+
+def distance(baseline: Distribution, counts: Sequence[int], draws: float, context: Context, alpha: float) -> Shift:
+    """How far values are from their baseline, and how far they may be.
+
+    Args:
+        baseline: of the values.
+        counts: between its edges.
+        draws: of cards; see `feature_columns.draws_of_cards`.
+        context: of the look.
+        alpha: probability of a false alarm.
+    """
+    return drift.shift(
+        baseline.counts,
+        counts,
+        expected_size=drift.effective(sum(baseline.counts), math.inf, baseline.design_effect),
+        observed_size=_size(sum(counts), draws, baseline.design_effect, context),
+        alpha=alpha,
+        floors=Floors(context.limits.least_psi, context.limits.least_ks),
+    )
 
 
 def effect_on_share(count: int, rows: int, design_effect: float, floor: float) -> float:
@@ -106,10 +126,26 @@ _UNSTEADY = "{} moved by itself all through training: it can say nothing of chan
 _VARYING = "{} differs so much from day to day that no window of this size could tell a change."
 
 
-def _unreadable(seen: Seen) -> Iterator[Finding]:
-    if seen.unreadable:
-        reason = f"{seen.unreadable:,} rows of the {seen.role} hold features of another contract, and are left out."
-        yield skipped("data_type_check", "data", "features", seen.role, seen.unreadable, reason)
+def _unreadable(seen: Seen, context: Context) -> Iterator[Finding]:
+    """Rows whose features nobody can read: all is well with the rest of them, but it is less than it seems."""
+    if not seen.unreadable:
+        return
+    rows = seen.count + seen.unreadable
+    share, limit = seen.unreadable / rows, context.limits.least_share
+    kinds = {"hold no features": seen.absent, "hold features of another contract": seen.foreign}
+    told = " and ".join(f"{many:,} {what}" for what, many in kinds.items() if many)
+    yield judged(
+        "data_type_check",
+        "data",
+        "features",
+        seen.role,
+        # Few rows may all be odd by chance, but when nothing at all can be read, nothing else will tell.
+        is_violated=not seen.count or (share > limit and rows >= context.limits.fewest_rows),
+        observed=share,
+        limit=limit,
+        count=rows,
+        sentence=f"Of {rows:,} rows of the {seen.role}, {told}: {share:.1%} are left out (limit {limit:.1%}).",
+    )
 
 
 def _why_not(name: str, seen: Seen, context: Context) -> str:
@@ -134,18 +170,7 @@ def _why_no_scores(baseline: Distribution, count: int, context: Context) -> str:
 
 
 def _shift(name: str, seen: Seen, context: Context, alpha: float) -> Shift:
-    return _distance(context.baseline.features[name], seen.columns[name].counts, context, alpha)
-
-
-def _distance(baseline: Distribution, counts: list[int], context: Context, alpha: float) -> Shift:
-    return drift.shift(
-        baseline.counts,
-        counts,
-        expected_size=drift.effective(sum(baseline.counts), math.inf, baseline.design_effect),
-        observed_size=drift.effective(sum(counts), _most(context), baseline.design_effect),
-        alpha=alpha,
-        floors=Floors(context.limits.least_psi, context.limits.least_ks),
-    )
+    return distance(context.baseline.features[name], seen.columns[name].counts, seen.draws, context, alpha)
 
 
 def _can_tell(found: Shift) -> bool:
@@ -153,9 +178,11 @@ def _can_tell(found: Shift) -> bool:
     return found.ks_limit < 1
 
 
-def _most(context: Context) -> float:
-    """Rows beyond which more of them do not help: what training saw in so long a time, and estimated its effect on."""
-    return context.baseline.trained_rows_per_day * context.days
+def _size(rows: int, draws: float, design_effect: float, context: Context) -> float:
+    """Independent rows that those of a model are worth: the variance of days, and that of drawing cards beside it."""
+    # More rows than training saw in so long a time, and estimated the effect on, do not help.
+    of_days = drift.effective(rows, context.baseline.trained_rows_per_day * context.days, design_effect)
+    return max(1 / (1 / of_days + 1 / draws), 1.0)
 
 
 def _moved(name: str, seen: Seen, context: Context, found: Shift | None) -> Finding:
@@ -221,7 +248,7 @@ def _share(expected: int, observed: int, name: str, seen: Seen, context: Context
         observed,
         seen.count,
         expected_size=drift.effective(rows, math.inf, effect),
-        observed_size=drift.effective(seen.count, _most(context), effect),
+        observed_size=_size(seen.count, seen.draws, effect, context),
         alpha=alpha,
         floor=context.limits.least_share,
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fraud import features
 from model.baseline_document import Distribution
@@ -51,19 +54,28 @@ class Seen:
     Args:
         role: of the model.
         rows: in which it can be told what the model read.
-        unreadable: rows whose features mean something else than this code means.
+        absent: rows without any feature.
+        foreign: rows whose features mean something else than this code means.
         columns: features by name.
+        draws: see `draws_of_cards`.
     """
 
     role: str
     rows: Flags
-    unreadable: int
+    absent: int
+    foreign: int
     columns: Mapping[str, Column]
+    draws: float = math.inf
 
     @property
     def count(self) -> int:
         """Rows that can be told of."""
         return int(self.rows.sum())
+
+    @property
+    def unreadable(self) -> int:
+        """Rows that it cannot be told of."""
+        return self.absent + self.foreign
 
 
 def see(rows: Rows, role: str, context: Context) -> Seen:
@@ -75,7 +87,27 @@ def see(rows: Rows, role: str, context: Context) -> Seen:
         name: _column(matrix[:, POSITION[name]], name, context.baseline.features[name])
         for name in context.contract(role)
     }
-    return Seen(role, readable, int(scored.sum()) - len(matrix), columns)
+    unreadable = rows.features[scored & ~rows.readable]
+    absent = int(np.isnan(unreadable).all(axis=1).sum())
+    draws = draws_of_cards(rows, readable, context)
+    return Seen(role, readable, absent, len(unreadable) - absent, columns, draws)
+
+
+def draws_of_cards(rows: Rows, chosen: Flags, context: Context) -> float:
+    """Independent draws of cards that some rows of the window are worth; infinite if all cards are among them.
+
+    Whom a model serves is drawn by card, and rows of a card are alike: a hundredth of the cards may differ from all the
+    others for as long as it is that hundredth, which no day-to-day variance of all cards shows. Cards that pay often
+    weigh more (Kish, 1965), and whoever serves most of the cards there are hardly differs from all of them (the finite
+    population correction of Cochran, "Sampling Techniques", 1977, chapter 2).
+    """
+    cards = pc.fill_null(rows.events["card_token"].filter(pa.array(rows.in_window)), "").combine_chunks()
+    codes = cards.dictionary_encode().indices.to_numpy()
+    sizes = np.bincount(codes[chosen[rows.in_window]], minlength=1).astype(np.float64)
+    of_all = float((sizes > 0).sum()) / max(len(np.unique(codes)), 1) * context.kept
+    if not sizes.any() or of_all >= 1:
+        return math.inf
+    return float(sizes.sum()) ** 2 / float(sizes @ sizes) / (1 - of_all)
 
 
 def measure(name: str) -> str:

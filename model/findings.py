@@ -16,7 +16,7 @@ NAME = "monitoring.json"
 ALL, CHAMPION, CHALLENGER = "all", "champion", "challenger"
 """Variants that a check may be about."""
 
-Concern = Literal["drift", "quality", "data"]
+Concern = Literal["drift", "quality", "data", "upkeep"]
 Outcome = Literal["passed", "violated", "skipped"]
 
 

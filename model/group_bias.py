@@ -1,9 +1,9 @@
 """Whether a model treats groups of transactions differently, beyond what the plan allows and chance explains.
 
-Of every group two shares are held against those of all other transactions together: of genuine ones that were reviewed
-or blocked (the false positive rate), and of all that were (which needs no verdict). Both are what was decided, rules
-included. A difference counts as proven only where the intervals of the two shares lie apart by more than the gap:
-wider than an interval of the difference, and right also where cards pay in both groups.
+Of every group the share of genuine transactions that were reviewed or blocked (the false positive rate) is held against
+that of all others together, as it was decided, rules included. Of all transactions such a share would say little: where
+there is more fraud, more has to be reviewed. A difference counts as proven only where the intervals of the two shares
+lie apart by more than the gap: wider than an interval of the difference, and right also where cards pay in both groups.
 """
 
 from __future__ import annotations
@@ -26,12 +26,7 @@ from model.segments import Part
 CHECK = "bias_drift_check"
 MOST_GROUPS = 20
 """Of a field: the largest."""
-FALSE_POSITIVES, ALERTS = "false_positive_rate", "alert_rate"
-METRICS = (FALSE_POSITIVES, ALERTS)
-_IN_WORDS = {
-    FALSE_POSITIVES: "of the genuine transactions with {of} were reviewed or blocked",
-    ALERTS: "of the transactions with {of} were reviewed or blocked",
-}
+METRIC = "false_positive_rate"
 
 
 class Named(NamedTuple):
@@ -57,9 +52,9 @@ class Difference(NamedTuple):
         return self.group - self.others
 
 
-def name_of(part: Part, metric: str) -> str:
+def name_of(part: Part) -> str:
     """The name of a finding; `named` reads it."""
-    return f"{part.by} {part.value} {metric}"
+    return f"{part.by} {monitoring_context.quoted(part.value)} {METRIC}"
 
 
 def named(name: str) -> Named:
@@ -101,10 +96,8 @@ def _field(rows: Rows, role: str, field: str, context: Context, alpha: float) ->
         told = f"No {field} has {fewest:,} mature genuine transactions, and as many others, to compare."
         yield monitoring_context.skipped(CHECK, "quality", field, role, int(seen.chosen.sum()), told)
     for part in large:
-        for metric in METRICS:
-            # Two ends of two shares, on two metrics of so many groups: each has its part of the level.
-            found = _difference(part, metric, seen, alpha / (4 * len(METRICS) * MOST_GROUPS))
-            yield _finding(part, metric, role, found, context)
+        # Two ends of two shares, of so many groups: each has its part of the level.
+        yield _finding(part, role, _difference(part, seen, alpha / (4 * MOST_GROUPS)), context)
 
 
 class _Seen(NamedTuple):
@@ -132,35 +125,31 @@ def _is_enough(part: Part, seen: _Seen, context: Context) -> bool:
     return min(counts) >= context.limits.fewest_rows
 
 
-def _difference(part: Part, metric: str, seen: _Seen, alpha: float) -> Difference:
-    if metric == FALSE_POSITIVES:
-        among, weight = seen.genuine, seen.weight
-    else:
-        # Here blocks are there themselves.
-        among, weight = np.ones(len(seen.genuine), dtype=np.bool_), np.ones(len(seen.genuine))
+def _difference(part: Part, seen: _Seen, alpha: float) -> Difference:
     ours, theirs = (
-        clustered_shares.of(seen.alerted[which], seen.card[which], alpha, weight[which])
-        for which in (among & part.rows, among & ~part.rows)
+        clustered_shares.of(seen.alerted[which], seen.card[which], alpha, seen.weight[which])
+        for which in (seen.genuine & part.rows, seen.genuine & ~part.rows)
     )
     return Difference(ours.value, theirs.value, ours.low - theirs.high, ours.high - theirs.low, ours.rows)
 
 
-def _finding(part: Part, metric: str, role: str, found: Difference, context: Context) -> Finding:
+def _finding(part: Part, role: str, found: Difference, context: Context) -> Finding:
     gap = context.limits.bias_gap
     apart = found.low > gap or found.high < -gap
-    share = _IN_WORDS[metric].format(of=f"{part.by} {part.value}")
+    group = f"{part.by} {monitoring_context.quoted(part.value)}"
     end = "more than chance explains" if apart else "which proves no difference beyond that"
     return monitoring_context.judged(
         CHECK,
         "quality",
-        name_of(part, metric),
+        name_of(part),
         role,
         is_violated=apart,
         observed=found.value,
         limit=gap,
         count=found.rows,
         sentence=(
-            f"{found.group:.2%} {share} by the {role}, {found.others:.2%} of all others: a difference of "
+            f"{found.group:.2%} of the genuine transactions with {group} were reviewed or blocked by the {role}, "
+            f"{found.others:.2%} of all others: a difference of "
             f"{found.value:+.2%} ({found.low:+.2%} to {found.high:+.2%}), {gap:.2%} allowed, {end}."
         ),
     )

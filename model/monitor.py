@@ -67,15 +67,15 @@ def look(rows: Rows, arrived: int, context: Context) -> Findings:
         arrived: rows of the window, those that are not looked at included.
         context: what is looked for.
     """
-    alpha = level(context)
+    alpha, alpha_of_quality = level(context), quality_level(context)
     traffic = traffic_quality.check(rows, arrived, context, alpha=alpha)
     seen = {role: feature_columns.see(rows, role, context) for role in context.roles}
     drifted = {role: data_quality.features_of(each, context, alpha=alpha) for role, each in seen.items()}
     scores = data_quality.scores_of(rows, context, alpha=alpha)
-    of_quality, quality, labels = label_quality.check(rows, context, alpha=alpha)
+    of_quality, quality, labels = label_quality.check(rows, context, alpha=alpha_of_quality)
     of_parity, compared = parity.check(rows, context, alpha=alpha)
     of_models = [finding for each in drifted.values() for finding in each.findings]
-    biased = group_bias.check(rows, context, alpha=alpha)
+    biased = group_bias.check(rows, context, alpha=alpha_of_quality)
     age = traffic_quality.champion_age(context)
     return Findings(
         since=rfc3339(context.since),
@@ -102,34 +102,54 @@ UNSOUND = frozenset(
     }
 )
 """Checks whose violation says that what arrived, or what was made of it, is not what it seems."""
+LEARNED = frozenset({"drift", "quality"})
+"""Concerns that start a training."""
 
 
 def distrusted(findings: Sequence[Finding]) -> list[Finding]:
-    """The same; but drift in a window whose data is broken concerns the data, and must not be learned from.
+    """The same; but what moved, or was lost, while features are broken concerns the data, and must not be learned from.
 
-    Which features a broken field, or lost states, have reached cannot be told from outside.
+    Which features lost states have reached cannot be told from outside. Fields beside them reach none: a country that
+    is new is told for as long as its champion lives, and must not hide all drift until then.
     """
-    unsound = [each for each in findings if each.check in UNSOUND and each.outcome == "violated"]
+    broken = [each for each in findings if each.check in UNSOUND and each.outcome == "violated"]
+    unsound = [each for each in broken if each.name not in traffic_quality.FIELDS]
     return [_distrusted(each, unsound[0]) if unsound else each for each in findings]
 
 
 def _distrusted(finding: Finding, broken: Finding) -> Finding:
-    if finding.concern != "drift" or finding.outcome != "violated":
+    if finding.concern not in LEARNED or finding.outcome != "violated":
         return finding
     what = f"{broken.check.removesuffix('_check').replace('_', ' ')} of {broken.name}"
     why = f"{finding.sentence} But {what} is violated in this window, so that this is not to be learned from."
     return replace(finding, concern="data", sentence=why)
 
 
+QUALITY_SHARE = 1 / 3
+"""Of the plan's level, what the tests of quality have: few tests, of few frauds, among many."""
+
+
 def tests(context: Context) -> int:
-    """How many tests a look makes at most; known before anything is read, so that no finding changes it."""
-    modules = (traffic_quality, data_quality, label_quality, group_bias, parity)
-    return sum(each.tests(context) for each in modules)
+    """How many tests of anything but quality a look makes at most; known before anything is read."""
+    return sum(each.tests(context) for each in (traffic_quality, data_quality, parity))
+
+
+def quality_tests(context: Context) -> int:
+    """The same of quality and groups."""
+    return label_quality.tests(context) + group_bias.tests(context)
 
 
 def level(context: Context) -> float:
-    """Probability of a false alarm that a single test may have, so that all together have the plan's (Bonferroni)."""
-    return context.limits.alpha / tests(context)
+    """Probability of a false alarm that a single test may have, so that all together have the plan's.
+
+    Bonferroni's bound, its level shared out unevenly.
+    """
+    return context.limits.alpha * (1 - QUALITY_SHARE) / tests(context)
+
+
+def quality_level(context: Context) -> float:
+    """The same of a test of quality or groups."""
+    return context.limits.alpha * QUALITY_SHARE / quality_tests(context)
 
 
 def _variants(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from fraud import drift
-from fraud.drift import Floors, Shift
-from model import feature_columns, group_bias, label_quality, monitor_plots, parity, plots, traffic_quality
+from fraud.drift import Shift
+from model import (
+    data_quality,
+    feature_columns,
+    group_bias,
+    label_quality,
+    monitor_plots,
+    parity,
+    plots,
+    traffic_quality,
+)
 from model.baseline_document import Distribution
 from model.feature_columns import Seen
 from model.findings import CHAMPION, Finding, Findings
@@ -28,8 +35,9 @@ _FOLLOWS = {
     "drift": "A new model is trained: the world moved, and can be learned.",
     "quality": "A new model is trained: this one no longer keeps its promise.",
     "data": "People are called: data is broken, and must not be learned from.",
+    "upkeep": "People decide: whether it is meant, and what to do about it.",
 }
-_ORDER = {"data": 0, "quality": 1, "drift": 2}
+_ORDER = {"data": 0, "quality": 1, "drift": 2, "upkeep": 3}
 _METRICS_IN_WORDS = {
     "average_precision": "average precision",
     "auc": "ROC AUC",
@@ -112,6 +120,7 @@ def _highlights(findings: Findings) -> dict[str, object]:
         "violations of data: people are called": counts["data"],
         "of quality: a model is trained": counts["quality"],
         "of drift: a model is trained": counts["drift"],
+        "of upkeep: people decide": counts["upkeep"],
         "decisions in the window": findings.rows,
         "days since the champion's newest lesson": None if age is None else f"{age:.1f}",
         "of the features computed again differ": f"{findings.parity.mismatched / compared:.3%}" if compared else None,
@@ -204,19 +213,11 @@ def _shifts(context: Context, seen: Seen) -> dict[str, Shift]:
     """Distances of the features that have a baseline and values; limits are those of a single test."""
     features = context.baseline.features
     known = {name: each.counts for name, each in seen.columns.items() if each.present and sum(features[name].counts)}
-    return {name: _shift(features[name], counts, context) for name, counts in known.items()}
-
-
-def _shift(baseline: Distribution, counts: Sequence[int], context: Context) -> Shift:
-    most = context.baseline.trained_rows_per_day * context.days
-    return drift.shift(
-        baseline.counts,
-        counts,
-        expected_size=drift.effective(sum(baseline.counts), math.inf, baseline.design_effect),
-        observed_size=drift.effective(sum(counts), most, baseline.design_effect),
-        alpha=context.limits.alpha,
-        floors=Floors(context.limits.least_psi, context.limits.least_ks),
-    )
+    alpha = context.limits.alpha
+    return {
+        name: data_quality.distance(features[name], counts, seen.draws, context, alpha)
+        for name, counts in known.items()
+    }
 
 
 def _features(role: str, seen: Seen, findings: Findings, context: Context) -> Table:

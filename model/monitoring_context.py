@@ -8,12 +8,17 @@ from datetime import datetime
 
 import numpy as np
 
-from fraud.entities import DAY
+from fraud.entities import DAY, HOUR
 from model.baseline_document import Baseline
 from model.examples import Flags
 from model.findings import CHALLENGER, CHAMPION, Concern, Finding
 from model.limits import Limits
 from model.monitored_rows import Rows
+
+LEAST_OF_A_DAY, LEAST_OF_AN_HOUR = 0.1, 0.03
+"""Shares of the busiest day's rows, and hour's, below which another holds stragglers; a night is not that quiet."""
+LONG_NUMBER = 12
+"""Digits that the number of a card has at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +33,7 @@ class Context:
         baseline: what the champion's traffic is held against.
         limits: what is called a change.
         contracts: names of the features that a package reads, by its ARN.
-        event_days: how many days of the transactions' own time arrived in the window; more than the window has where a
-            backlog, or a past, is caught up with.
+        event_days: see `event_days`; more than the window has where a backlog, or a past, is caught up with.
         kept: share of cards that are looked at; 1 unless more arrived than a look takes. What needs all transactions of
             a terminal cannot be told below that.
     """
@@ -45,9 +49,14 @@ class Context:
     kept: float = 1.0
 
     @property
+    def window_days(self) -> float:
+        """How long the window is: days of arrival."""
+        return (self.until - self.since) / DAY
+
+    @property
     def days(self) -> float:
         """Days of traffic that the window holds."""
-        return max((self.until - self.since) / DAY, self.event_days)
+        return max(self.window_days, self.event_days)
 
     @property
     def roles(self) -> dict[str, str]:
@@ -78,10 +87,22 @@ def seconds(moment: str) -> float:
 
 
 def event_days(rows: Rows) -> float:
-    """Days of the transactions' own time in a window, its first and last hundredth left out: they may be stragglers."""
-    at = rows.at[rows.in_window]
-    low, high = np.quantile(at, [0.01, 0.99]) if len(at) else (0.0, 0.0)
-    return float(high - low) / DAY
+    """Days' worth of traffic that a window holds, by the transactions' own time.
+
+    The 24 busiest hours in a row are a day, and those before and after them are worth as much of one as they have rows
+    beside it; what came late is no day. Where not all of those hours had traffic, there is only a part of a day.
+    """
+    at = np.sort(rows.at[rows.in_window])
+    if not len(at):
+        return 0.0
+    within_a_day = np.searchsorted(at, at + DAY) - np.arange(len(at))
+    first = int(within_a_day.argmax())
+    busiest = at[first : first + int(within_a_day[first])]
+    _, days = np.unique((at - at[first]) // DAY, return_counts=True)
+    hours = np.bincount((busiest - at[first]) // HOUR)
+    busy = np.flatnonzero(hours >= LEAST_OF_AN_HOUR * hours.max())
+    part = float(busy[-1] + 1 - busy[0]) * HOUR / DAY
+    return part * float(days[days >= LEAST_OF_A_DAY * len(busiest)].sum()) / len(busiest)
 
 
 def of_package(rows: Rows, package: str) -> Flags:
@@ -90,6 +111,12 @@ def of_package(rows: Rows, package: str) -> Flags:
         return np.zeros(len(rows), dtype=np.bool_)
     scored: Flags = (rows.package == rows.packages.index(package)) & ~rows.degraded
     return scored
+
+
+def quoted(value: str) -> str:
+    """A value of a field as it may be told: never one that may be the number of a card in the wrong place."""
+    is_long = sum(each.isdigit() for each in value) >= LONG_NUMBER
+    return f"a value of {len(value)} characters" if is_long else value
 
 
 def skipped(check: str, concern: Concern, name: str, variant: str, count: int, reason: str) -> Finding:

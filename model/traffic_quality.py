@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from statistics import NormalDist
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,7 +18,7 @@ from model.baseline_document import Field, Share
 from model.examples import Flags
 from model.findings import ALL, CHAMPION, Finding
 from model.monitored_rows import ACTIONS, Rows
-from model.monitoring_context import Context, judged, of_package, seconds, skipped
+from model.monitoring_context import Context, judged, of_package, quoted, seconds, skipped
 
 FIELDS = {
     "channel": re.compile(r"[a-z0-9_]{1,24}"),
@@ -27,11 +28,13 @@ FIELDS = {
 }
 """What is looked at of a transaction beside its features, and what its values look like."""
 DEGRADED = "degraded"
+FEWEST_DAYS = 7
+"""Whole days of arrival before one of them is called usual: weekdays differ."""
 
 
 def tests(context: Context) -> int:
-    """How many tests are made at most: missing and new values of each field, rates of decisions, volume."""
-    return 2 * len(context.baseline.fields) + len(ACTIONS) + 2
+    """How many tests are made at most: missing and new values of each field, decisions, volume by two measures."""
+    return 2 * len(context.baseline.fields) + len(ACTIONS) + 3
 
 
 def check(rows: Rows, arrived: int, context: Context, *, alpha: float) -> list[Finding]:
@@ -44,7 +47,7 @@ def check(rows: Rows, arrived: int, context: Context, *, alpha: float) -> list[F
         alpha: probability of a false alarm that each test may have.
     """
     return [
-        _volume(arrived, context, alpha),
+        _volume(rows, arrived, context, alpha),
         *_fields(rows, context, alpha),
         *_decisions(rows, context, alpha),
         _staleness(context),
@@ -68,16 +71,14 @@ def champion_age(context: Context) -> float | None:
 # --- How much arrives ------------------------------------------------------------------------------------------------
 
 
-def _volume(arrived: int, context: Context, alpha: float) -> Finding:
-    check, quietest = "volume_check", context.baseline.quietest_day
-    if quietest is None:
+def _volume(rows: Rows, arrived: int, context: Context, alpha: float) -> Finding:
+    check, measures = "volume_check", dict(_usual(rows, context))
+    if not measures:
         return skipped(check, "data", "transactions", ALL, arrived, "There are no seven whole days to compare with.")
-    if context.days < 1:
+    if context.window_days < 1:
         return skipped(check, "data", "transactions", ALL, arrived, "Hours of a day differ: that is no whole day.")
-    expected = quietest * context.days
-    # Of few transactions half as many may come by chance.
-    chance = expected - NormalDist().inv_cdf(1 - alpha) * math.sqrt(expected * drift.DEFAULT_DESIGN_EFFECT)
-    limit = min(expected * context.limits.least_volume, max(chance, 0.0))
+    what = max(measures, key=lambda each: measures[each])
+    limit = _fewest(measures[what] * context.window_days, context, alpha)
     return judged(
         check,
         "data",
@@ -87,9 +88,31 @@ def _volume(arrived: int, context: Context, alpha: float) -> Finding:
         observed=float(arrived),
         limit=limit,
         count=arrived,
-        sentence=f"{arrived:,} transactions arrived in {context.days:.3g} days; "
-        f"the quietest day of the baseline had {quietest:,} (limit {limit:,.0f}).",
+        sentence=f"{arrived:,} transactions arrived in {context.window_days:.3g} days; "
+        f"{what} had {measures[what]:,.0f} (limit {limit:,.0f}).",
     )
+
+
+def _usual(rows: Rows, context: Context) -> Iterator[tuple[str, float]]:
+    """Transactions of a day, by what was measured.
+
+    After a ramp-up the quietest day is long past, so the days before the window count as well; and so does the same
+    day of the weeks before, because some weekdays are always quiet.
+    """
+    if context.baseline.quietest_day is not None:
+        yield "the quietest day of the baseline", context.baseline.quietest_day
+    before = context.since - rows.arrived_at[rows.arrived_at <= context.since]
+    whole = int(before.max() // DAY) if len(before) else 0
+    if whole >= FEWEST_DAYS and context.kept > 0:
+        counts = np.bincount((before // DAY).astype(np.int64), minlength=whole)[:whole]
+        usual = min(np.median(counts), np.median(counts[FEWEST_DAYS - 1 :: FEWEST_DAYS]))
+        yield f"a usual one of the {whole} days before", float(usual) / context.kept
+
+
+def _fewest(expected: float, context: Context, alpha: float) -> float:
+    """Transactions below which something upstream is broken; of few, half as many may come by chance."""
+    chance = expected - NormalDist().inv_cdf(1 - alpha) * math.sqrt(expected * drift.DEFAULT_DESIGN_EFFECT)
+    return min(expected * context.limits.least_volume, max(chance, 0.0))
 
 
 # --- What arrives ----------------------------------------------------------------------------------------------------
@@ -134,7 +157,7 @@ def _field(name: str, baseline: Field, values: pa.ChunkedArray, context: Context
     others = Share(baseline.others, baseline.present, baseline.design_effect)
     found = _share(others, sum(new.values()), count - missing, context, alpha)
     first = max(new, key=lambda value: new[value], default="")
-    what = f"{name} has values not seen before{f', most often {first},' * bool(first)} in"
+    what = f"{name} has values not seen before{f', most often {quoted(first)},' * bool(first)} in"
     yield _more("categorical_values_check", name, found, count - missing, what)
 
 
@@ -190,7 +213,7 @@ def _rate(name: str, happened: Flags, variant: str, context: Context, alpha: flo
     fewest = context.limits.fewest_rows
     if min(count, baseline.rows) < fewest:
         reason = f"{count:,} decisions, and {baseline.rows:,} in the baseline; {fewest:,} of each are needed."
-        return skipped(check, "data", name, variant, count, reason)
+        return skipped(check, "upkeep", name, variant, count, reason)
     found = _share(baseline, int(happened.sum()), count, context, alpha, floor=0.0)
     ratio = context.limits.least_ratio
     low, high = min(found.low, found.expected / ratio), min(max(found.high, found.expected * ratio), 1.0)
@@ -199,7 +222,7 @@ def _rate(name: str, happened: Flags, variant: str, context: Context, alpha: flo
         low, high = 0.0, max(high, found.expected + context.limits.least_share)
     return judged(
         check,
-        "data",
+        "upkeep",
         name,
         variant,
         is_violated=not low <= found.observed <= high,
@@ -217,10 +240,10 @@ def _rate(name: str, happened: Flags, variant: str, context: Context, alpha: flo
 def _staleness(context: Context) -> Finding:
     check, age, stale = "staleness_check", champion_age(context), context.limits.stale / DAY
     if age is None:
-        return skipped(check, "data", "champion", CHAMPION, 0, "The package does not say when its training ended.")
+        return skipped(check, "upkeep", "champion", CHAMPION, 0, "The package does not say when its training ended.")
     return judged(
         check,
-        "data",
+        "upkeep",
         "champion",
         CHAMPION,
         is_violated=age > context.limits.stale,

@@ -67,18 +67,18 @@ def feed(rows: Rows, context: Context) -> Finding:
     decisions, limit, newest = int(rows.in_window.sum()), context.limits.freshest_label, _newest(rows)
     if not decisions:
         return monitoring_context.skipped(
-            FEED, "data", "verdicts", ALL, 0, "No decision came, so no verdict need have."
+            FEED, "upkeep", "verdicts", ALL, 0, "No decision came, so no verdict need have."
         )
     # By the transactions' own time: a replay of an old year has old verdicts as well.
     latest = min(context.until, float(rows.at[rows.in_window].max()))
     age = max(latest - (int(rows.at.min()) if newest is None else newest), 0.0)
     if newest is None and age <= limit:
         told = f"No verdict came yet; the transactions at hand are of {age / DAY:.1f} days."
-        return monitoring_context.skipped(FEED, "data", "verdicts", ALL, decisions, told)
+        return monitoring_context.skipped(FEED, "upkeep", "verdicts", ALL, decisions, told)
     told = f"the newest verdict came {age / DAY:.1f} days before" if newest else f"none in {age / DAY:.1f} days"
     return monitoring_context.judged(
         FEED,
-        "data",
+        "upkeep",
         "verdicts",
         ALL,
         is_violated=age > limit,

@@ -35,7 +35,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         least_ks: the same for the largest distance between the cumulative distributions, 0 to 1.
         least_share: the same for shares: of missing values, of values never seen before, of defaults; 0 to 1.
         least_ratio: the same for shares of decisions: how many times as many, or as few.
-        least_volume: share of the quietest day's transactions below which something upstream is broken.
+        least_volume: share of the quietest day's transactions, and of a usual day's, below which something upstream is
+            broken.
         quality_loss: how much of a promised metric may be lost, 0 to 1.
         bias_gap: how far false positive rates of two groups may differ, 0 to 1.
         fairness: fields of the transaction whose groups are compared.

@@ -22,15 +22,15 @@ from fraud import monitoring_findings
 from fraud.monitoring import Refresh, ScheduleStatus, Watch
 from fraud.monitoring_findings import Findings
 from model.dataset import Dataset
-from model.simulator import Drift, Simulation, SimulationConfig, label_events, simulate, transaction_events
+from model.simulator import Simulation, SimulationConfig, label_events, simulate, transaction_events
 from tests.end_to_end.test_retraining import PATIENCE, Retrainings
 from tests.local.conftest import ROOT, eventually, start
 
 CARDS, LEARNED, WARMED = 420, 28, 4
-DAYS = {"quiet": 3, "vanished": 3, "upstream": 3, "amounts": 3, "lost": 2, "fraud": 7}
+DAYS = {"quiet": 3, "vanished": 3, "upstream": 3, "amounts": 3, "fraud": 7, "lost": 2}
 """Parts of the market that are streamed one after the other, and how many days each has."""
 SMALL_FRAUDS = 200
-PLAN = {"quality_days": 7, "maturity_days": 1, "fewest_frauds": 10}
+PLAN = {"quality_days": 9, "maturity_days": 1, "fewest_frauds": 10}
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -136,13 +136,12 @@ class Monitored(Retrainings):
 
 
 def market() -> dict[str, Simulation]:
-    """A market cut into what is learned from, and its parts; a new kind of fraud appears in the last."""
+    """A market cut into what is learned from, and its parts."""
     streamed = WARMED + sum(DAYS.values())
     end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2)
-    first = LEARNED + streamed - DAYS["fraud"]
     size = SimulationConfig(
         start=end - timedelta(days=LEARNED + streamed), days=LEARNED + streamed, cards=CARDS, terminals=2 * CARDS,
-        fraud_rate=0.03, chargeback_days=(0.2, 0.9), drift=Drift(from_day=first, new_pattern=True),
+        fraud_rate=0.03, chargeback_days=(0.2, 0.9),
     )  # fmt: skip
     left, parts = simulate(size), {}
     moment = size.start
@@ -272,26 +271,6 @@ def test_shifted_amounts_are_drift_whose_alarm_starts_one_retraining(
     assert len(asked()) == 1
 
 
-def test_states_that_were_lost_are_found_by_computing_features_again(
-    stack: Monitored, parts: dict[str, Simulation]
-) -> None:
-    lose_states(stack)
-    found = stack.look(stack.stream(parts["lost"]))
-    assert "parity_check" in {check for check, _ in found.violated("data")}
-    # Strangers everywhere: what moved must not be learned from.
-    assert ("completeness_check", "card_mean_30d") in found.violated("data")
-    assert not found.violated("drift")
-
-
-def lose_states(stack: Monitored) -> None:
-    """As if the states of all cards had been lost."""
-    table, dynamodb = stack.outputs["EntityTableName"], stack.running.client("dynamodb")
-    keys = [item["entity"] for item in stack.spine._scan("EntityTableName")]
-    for key in keys:
-        if key["S"].startswith("card#"):
-            dynamodb.delete_item(TableName=table, Key={"entity": key})
-
-
 def test_new_kind_of_fraud_is_a_loss_of_quality_once_its_verdicts_are_there(
     stack: Monitored, parts: dict[str, Simulation]
 ) -> None:
@@ -316,6 +295,26 @@ def with_small_frauds(part: Simulation) -> Simulation:
         }
     ).cast(part.labels.schema)
     return Simulation(part.transactions, pa.concat_tables([part.labels, labels]))
+
+
+def test_states_that_were_lost_are_found_by_computing_features_again(
+    stack: Monitored, parts: dict[str, Simulation]
+) -> None:
+    lose_states(stack)
+    found = stack.look(stack.stream(parts["lost"]))
+    assert "parity_check" in {check for check, _ in found.violated("data")}
+    # Strangers everywhere: what moved must not be learned from.
+    assert ("completeness_check", "card_mean_30d") in found.violated("data")
+    assert not found.violated("drift")
+
+
+def lose_states(stack: Monitored) -> None:
+    """As if the states of all cards had been lost."""
+    table, dynamodb = stack.outputs["EntityTableName"], stack.running.client("dynamodb")
+    keys = [item["entity"] for item in stack.spine._scan("EntityTableName")]
+    for key in keys:
+        if key["S"].startswith("card#"):
+            dynamodb.delete_item(TableName=table, Key={"entity": key})
 
 
 def test_people_see_what_monitoring_knows(stack: Monitored) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from fraud import drift, features
-from model import data_quality, feature_columns
+from model import data_quality, feature_columns, monitored_rows
 from model.baseline_document import Baseline
 from model.findings import Finding
 from model.monitored_rows import Rows
@@ -201,10 +203,56 @@ def test_rows_of_another_contract_are_left_out_and_said(check: Check, quiet: See
     matrix = np.where(odd[:, None], moved.matrix, quiet.matrix)
     found = check(quiet.with_features(matrix).with_columns(contract=contracts))
 
-    assert violated(found) == set()
     finding = only(found, "data_type_check", "features")
-    assert finding.outcome == "skipped" and finding.count == (odd & quiet.in_window).sum()
-    assert "another contract" in finding.sentence
+    assert violated(found) == {("data_type_check", "data", "features")}
+    assert finding.observed == pytest.approx(0.5, abs=0.03) and finding.count == quiet.in_window.sum()
+    assert f"{(odd & quiet.in_window).sum():,} hold features of another contract" in finding.sentence
+
+
+@pytest.mark.parametrize("fewest_rows", [200, 1_000_000])
+def test_window_whose_features_nobody_can_read_is_broken_data_however_small(
+    check: Check, quiet: Seen, fewest_rows: int
+) -> None:
+    nothing = quiet.with_columns(features=pa.nulls(len(quiet.at), quiet.table["features"].type))
+    found = check(nothing, limits=replace(LIMITS, fewest_rows=fewest_rows))
+
+    assert violated(found) == {("data_type_check", "data", "features")}
+    finding = only(found, "data_type_check", "features")
+    assert (finding.observed, finding.limit, finding.count) == (1.0, LIMITS.least_share, quiet.in_window.sum())
+    assert "hold no features: 100.0% are left out" in finding.sentence
+
+
+@pytest.mark.parametrize(("share", "is_violated"), [(0.03, False), (0.08, True)])
+def test_rows_that_nobody_can_read_are_a_fault_where_they_are_many(
+    check: Check, quiet: Seen, share: float, is_violated: bool
+) -> None:
+    lost = np.arange(len(quiet.at)) % 100 < share * 100
+    kinds = quiet.table["features"].type
+    maps = pa.chunked_array([pa.concat_arrays(quiet.table["features"].chunks)])
+    maps = pc.if_else(pa.array(~lost), maps, pa.scalar(None, kinds))
+    finding = only(check(quiet.with_columns(features=maps)), "data_type_check", "features")
+
+    assert finding.outcome == ("violated" if is_violated else "passed")
+    assert finding.observed == pytest.approx(share, abs=0.01)
+
+
+def test_few_rows_of_which_one_cannot_be_read_say_nothing(check: Check, quiet: Seen) -> None:
+    first = np.flatnonzero(quiet.in_window)[:9]
+    contracts = quiet.table["contract"].to_numpy().copy()
+    contracts[first[0]] = "0" * 16
+    few = np.isin(np.arange(len(quiet.at)), first)
+
+    assert violated(check(quiet.with_columns(contract=pa.array(contracts)).where(few))) == set()
+
+
+def test_challenger_whose_features_nobody_can_read_is_told_of(check: Check, quiet: Seen) -> None:
+    tried = quiet.in_window & (np.arange(len(quiet.at)) % 300 == 0)
+    contracts = pa.array(np.where(tried, "0" * 16, quiet.table["contract"].to_numpy()))
+    packages = pa.array(np.where(tried, CHALLENGER, CHAMPION))
+    split = quiet.with_columns(contract=contracts, model_package=packages)
+
+    assert violated(check(split)) == set()
+    assert violated(check(split, "challenger")) == {("data_type_check", "data", "features")}
 
 
 def test_degraded_rows_are_no_evidence_on_the_model(check: Check, quiet: Seen) -> None:
@@ -233,6 +281,64 @@ def test_only_features_of_the_contract_are_looked_at(check: Check, quiet: Seen) 
     found = check(quiet, contracts=contracts)
 
     assert {each.name for each in found} == {"transaction_amount", "card_count_24h", "score"}
+
+
+# --- Canaries ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def week(tmp_path_factory: pytest.TempPathFactory, quiet: Seen) -> Rows:
+    """Seven days that the champion and another serve."""
+    folder = tmp_path_factory.mktemp("week")
+    quiet.write(folder)
+    rows, _ = monitored_rows.read(folder, quiet.as_of - 7 * DAY, quiet.as_of, 1_000_000)
+    return replace(rows, packages=(CHAMPION, CHALLENGER))
+
+
+def tried_on(rows: Rows, share: float, seed: int) -> Rows:
+    """The same, a share of the cards being the challenger's."""
+    cards = rows.events["card_token"].combine_chunks().dictionary_encode()
+    drawn = np.random.default_rng(seed).random(len(cards.dictionary)) < share
+    return replace(rows, package=drawn[cards.indices.to_numpy()].astype(np.int32))
+
+
+def test_honest_canary_of_few_cards_raises_no_alarm_in_a_week(week: Rows, quiet: Seen, baseline: Baseline) -> None:
+    context = quiet.context(baseline, challenger=CHALLENGER, since=quiet.as_of - 7 * DAY)
+    some = [feature_columns.see(tried_on(week, 0.04, seed), "challenger", context) for seed in range(20)]
+    found, as_if_of_all = (
+        [violated(data_quality.features_of(each, context, alpha=ALPHA).findings) for each in those]
+        for those in (some, [replace(each, draws=math.inf) for each in some])
+    )
+
+    assert min(each.count for each in some) >= LIMITS.fewest_rows
+    assert not any(found) and sum(map(bool, as_if_of_all)) > 2
+
+
+def test_canary_of_few_cards_that_is_told_nonsense_is_found_all_the_same(
+    week: Rows, quiet: Seen, baseline: Baseline
+) -> None:
+    context = quiet.context(baseline, challenger=CHALLENGER, since=quiet.as_of - 7 * DAY)
+    rows = tried_on(week, 0.04, seed=1)
+    matrix = rows.features.copy()
+    matrix[rows.package == 1, feature_columns.POSITION["card_mean_30d"]] = np.nan
+    seen = feature_columns.see(replace(rows, features=matrix), "challenger", context)
+
+    found = violated(data_quality.features_of(seen, context, alpha=ALPHA).findings)
+    assert found == {("missing_column_check", "data", "card_mean_30d")}
+
+
+def test_rows_of_a_variant_are_worth_the_cards_that_it_serves(week: Rows, quiet: Seen, baseline: Baseline) -> None:
+    context = quiet.context(baseline, challenger=CHALLENGER, since=quiet.as_of - 7 * DAY)
+    rows = tried_on(week, 0.04, seed=1)
+    tokens = np.array(rows.events["card_token"].to_pylist())
+    cards = [len(set(tokens[rows.in_window & (rows.package == which)])) for which in (0, 1)]
+    champion, challenger = (feature_columns.see(rows, role, context).draws for role in context.roles)
+
+    assert 0.3 * cards[1] < challenger < cards[1]
+    # What is nearly all of the cards hardly differs from all of them.
+    assert champion > 10 * cards[0]
+    assert feature_columns.see(week, "champion", quiet.context(baseline)).draws == math.inf
+    assert feature_columns.draws_of_cards(rows, np.zeros_like(rows.in_window), context) == math.inf
 
 
 def test_more_rows_tell_of_a_smaller_change(tmp_path: Path, quiet: Seen, baseline: Baseline) -> None:

@@ -55,13 +55,13 @@ def test_groups_that_are_treated_alike_are_no_violation(seed: int) -> None:
     found = look(traffic({"DE": 0.05, "FR": 0.05, "NL": 0.06}, seed=seed))
 
     assert {each.outcome for each in found.values()} == {"passed"}
-    assert len(found) == 6
+    assert len(found) == 3
 
 
 def test_a_group_that_is_alerted_on_far_more_often_is_a_violation() -> None:
     found = look(traffic({"DE": 0.05, "FR": 0.05, "NL": 0.35}))
 
-    assert violated(found) == {"country NL false_positive_rate", "country NL alert_rate"}
+    assert violated(found) == {"country NL false_positive_rate"}
     worst = found["country NL false_positive_rate"]
     assert worst.observed == pytest.approx(0.3, abs=0.05)
     assert (worst.limit, worst.count) == (0.1, 2_000)
@@ -99,7 +99,23 @@ def test_frauds_and_blocks_without_a_verdict_are_no_false_positives() -> None:
     )
 
     assert found["country NL false_positive_rate"].observed == 0
-    assert violated(found) == {"country DE alert_rate", "country NL alert_rate"}
+    assert not violated(found)
+
+
+def test_a_group_with_far_more_fraud_that_is_caught_is_no_violation() -> None:
+    given = traffic({"DE": 0.0, "NL": 0.0}, rows=4_000)
+    caught = (np.arange(8_000) >= 4_000) & (np.arange(8_000) % 2 == 0)
+    found = look(replace(given, action=np.where(caught, REVIEW, 0).astype(np.int8), is_fraud=caught, judged=caught))
+
+    assert not violated(found)
+    assert {each.outcome for each in found.values()} == {"passed"}
+
+
+def test_a_value_that_may_be_the_number_of_a_card_is_not_told() -> None:
+    found = look(traffic({"DE": 0.05, "FR": 0.05, "4111 1111 1111 1111": 0.35}))
+
+    assert violated(found) == {"country a value of 19 characters false_positive_rate"}
+    assert not any("1111" in each.name + each.sentence for each in found.values())
 
 
 def test_groups_with_few_genuine_rows_are_left_out() -> None:
@@ -111,7 +127,7 @@ def test_groups_with_few_genuine_rows_are_left_out() -> None:
 def test_a_field_has_its_twenty_largest_groups_compared() -> None:
     found = look(traffic({f"{first}{second}": 0.05 for first in "ABCDE" for second in "ABCDE"}, rows=250))
 
-    assert len(found) == 2 * group_bias.MOST_GROUPS
+    assert len(found) == group_bias.MOST_GROUPS
 
 
 def test_a_missing_field_is_a_group_of_its_own() -> None:
@@ -120,7 +136,7 @@ def test_a_missing_field_is_a_group_of_its_own() -> None:
 
     found = look(replace(given, events=given.events.set_column(2, "country", countries)))
 
-    assert "country unknown alert_rate" in found
+    assert "country unknown false_positive_rate" in found
 
 
 def test_each_model_has_groups_of_its_own() -> None:
@@ -130,14 +146,11 @@ def test_each_model_has_groups_of_its_own() -> None:
 
     found = look(fair, CHALLENGER)
 
-    assert violated(found) == {
-        "challenger country NL false_positive_rate",
-        "challenger country NL alert_rate",
-    }
+    assert violated(found) == {"challenger country NL false_positive_rate"}
 
 
 def test_a_name_is_read_back_whatever_its_value() -> None:
-    assert group_bias.named("channel far away alert_rate") == ("channel", "far away", "alert_rate")
+    assert group_bias.named("channel far away false_positive_rate") == ("channel", "far away", "false_positive_rate")
 
 
 def test_no_field_is_nothing_to_compare() -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +19,8 @@ from fraud.monitoring_findings import Concern, Outcome
 from fraud.monitoring_plan import Plan
 from fraud.services import window_watch
 from fraud.transaction import rfc3339
-from model import baseline, baseline_document, monitor, monitoring_options, package
-from model.findings import Findings
+from model import baseline, baseline_document, findings, monitor, monitoring_context, monitoring_options, package
+from model.findings import Finding, Findings
 from tests.model.conftest import Trained
 from tests.model.monitor_schemas import validated
 from tests.model.monitored_market import CHALLENGER, CHAMPION, DAY, LIMITS, Seen, reference, seen
@@ -104,7 +104,8 @@ def test_look_shares_the_level_out_among_all_tests_before_it_reads(look: Look, q
     made = sum(each.check != "staleness_check" for each in quiet_found.findings)
 
     assert monitor.tests(both) > monitor.tests(alone) > 100
-    assert monitor.level(alone) == LIMITS.alpha / monitor.tests(alone)
+    shared = monitor.level(alone) * monitor.tests(alone) + monitor.quality_level(alone) * monitor.quality_tests(alone)
+    assert shared == pytest.approx(LIMITS.alpha)
     # The groups of a field and the features of parity share one test each.
     assert made <= monitor.tests(alone) + 2 * 20 + 2
 
@@ -119,13 +120,112 @@ def test_look_follows_what_moved_with_a_training(look: Look, quiet: Seen) -> Non
 
 
 def test_look_at_broken_data_asks_for_no_training_whatever_moved_beside_it(look: Look, quiet: Seen) -> None:
-    halved = quiet.changed("card_usual_mean_120d", lambda values: values * (np.arange(len(values)) % 2))
-    found = look(moved_scores(halved))
+    found = look(moved_scores(half_the_defaults(quiet)))
 
     assert "drift" not in {each.concern for each in found.findings if each.outcome == "violated"}
     (score,) = (each for each in found.findings if each.check == "score_drift_check")
     assert (score.concern, score.outcome) == ("data", "violated")
     assert "so that this is not to be learned from" in score.sentence
+
+
+def half_the_defaults(given: Seen) -> Seen:
+    """Features broken."""
+    return given.changed("card_usual_mean_120d", lambda values: values * (np.arange(len(values)) % 2))
+
+
+def new_country(given: Seen) -> Seen:
+    countries = given.table["country"].to_numpy(zero_copy_only=False)
+    return given.with_columns(country=pa.array(np.where(given.in_window, "BR", countries)))
+
+
+def test_new_country_does_not_hide_that_scores_moved(look: Look, quiet: Seen) -> None:
+    assert violated(look(moved_scores(new_country(quiet)))) == {
+        ("categorical_values_check", "data", "country"),
+        ("score_drift_check", "drift", "score"),
+    }
+
+
+def test_features_that_nobody_can_read_ask_for_no_training(look: Look, quiet: Seen) -> None:
+    nothing = quiet.with_columns(features=pa.nulls(len(quiet.at), quiet.table["features"].type))
+    found = violated(look(moved_scores(nothing)))
+
+    assert found == {("data_type_check", "data", "features"), ("score_drift_check", "data", "score")}
+
+
+@pytest.mark.parametrize("check", ["model_quality_check", "bias_drift_check"])
+def test_lost_quality_asks_for_no_training_only_while_features_are_sound(check: str) -> None:
+    lost = violation(check, "quality", "auc")
+    broken, field = violation("parity_check", "data", "card"), violation("completeness_check", "data", "channel")
+
+    assert monitor.distrusted([lost, field]) == [lost, field]
+    distrusted, same = monitor.distrusted([lost, broken])
+    assert (distrusted.concern, same) == ("data", broken)
+    assert distrusted.sentence == (
+        "It is so. But parity of card is violated in this window, so that this is not to be learned from."
+    )
+
+
+@pytest.mark.parametrize("name", ["channel", "country", "currency", "merchant_category"])
+def test_fields_that_no_feature_reads_leave_drift_to_be_learned(name: str) -> None:
+    moved = violation("baseline_drift_check", "drift", "transaction_amount")
+    for check in sorted(monitor.UNSOUND - {"parity_check", "default_check"}):
+        assert monitor.distrusted([moved, violation(check, "data", name)])[0] == moved
+    field, feature = (violation("completeness_check", "data", each) for each in (name, "card_mean_30d"))
+    assert monitor.distrusted([moved, field, feature])[0].concern == "data"
+
+
+def violation(check: str, concern: Any, name: str) -> Finding:
+    return Finding(
+        check=check, concern=concern, name=name, variant="champion", outcome="violated", observed=1.0, limit=0.0,
+        count=9, sentence="It is so.",
+    )  # fmt: skip
+
+
+def test_concerns_are_those_that_the_machine_follows_up(look: Look, quiet: Seen) -> None:
+    assert set(get_args(findings.Concern)) == {each.value for each in Concern}
+    people = {each.check for each in look(quiet).findings if each.concern == "upkeep"}
+    assert people == {"decision_rate_check", "staleness_check", "label_feed_check"}
+
+
+# --- Days of traffic --------------------------------------------------------------------------------------------------
+
+
+def of_days(given: Seen, at: np.ndarray, tmp_path: Path) -> float:
+    """Days of traffic in a window in which the last day's transactions say that they happened at other moments."""
+    rows, _ = given.read(tmp_path)
+    return monitoring_context.event_days(replace(rows, at=at, in_window=np.ones(len(at), dtype=np.bool_)))
+
+
+@pytest.mark.parametrize("begin", [0, 0.3, 0.7])
+def test_late_transactions_are_no_days_of_traffic(tmp_path: Path, quiet: Seen, begin: float) -> None:
+    end = quiet.as_of - begin * DAY
+    day = quiet.at[(quiet.at > end - DAY) & (quiet.at <= end)]
+    late = np.random.default_rng(3).integers(end - 4 * DAY, end - DAY, len(day) // 50)
+
+    assert of_days(quiet, np.sort(np.append(day, late)), tmp_path) <= 1
+    assert 0.9 < of_days(quiet, day, tmp_path) <= 1
+
+
+@pytest.mark.parametrize("begin", [0, 0.3, 0.7])
+def test_past_of_three_days_is_three_days_of_traffic_however_soon_it_arrives(
+    tmp_path: Path, quiet: Seen, begin: float
+) -> None:
+    end = quiet.as_of - begin * DAY
+    past = quiet.at[(quiet.at > end - 3 * DAY) & (quiet.at <= end)]
+
+    assert of_days(quiet, past, tmp_path) == pytest.approx(3, abs=0.25)
+
+
+def test_part_of_a_day_is_no_day_of_traffic_even_with_late_transactions(tmp_path: Path, quiet: Seen) -> None:
+    end = quiet.as_of - DAY // 4
+    hours = quiet.at[(quiet.at > end - DAY // 4) & (quiet.at <= end)]
+    late = np.random.default_rng(3).integers(end - 3 * DAY, end - DAY // 4, len(hours) // 50)
+
+    assert of_days(quiet, np.sort(np.append(hours, late)), tmp_path) == pytest.approx(0.25, abs=0.1)
+
+
+def test_window_without_a_transaction_has_no_day_of_traffic(tmp_path: Path, quiet: Seen) -> None:
+    assert of_days(quiet, quiet.at[:0], tmp_path) == 0
 
 
 def test_planted_error_of_the_online_features_is_found_by_parity(look: Look, quiet: Seen) -> None:

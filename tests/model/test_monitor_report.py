@@ -162,7 +162,7 @@ def test_the_page_names_no_transaction_card_or_terminal() -> None:
 
 def test_the_page_escapes_what_comes_from_events() -> None:
     context, rows = looked_at()
-    strange = drifted(sentence="<b>country</b>", name="country <i> alert_rate", check=group_bias.CHECK)
+    strange = drifted(sentence="<b>country</b>", name="country <i> false_positive_rate", check=group_bias.CHECK)
 
     text = monitor_report.page(found(context, rows, strange), context, rows)
 
@@ -188,6 +188,17 @@ def test_broken_data_comes_before_drift() -> None:
 
     assert text.index("the data is broken") < text.index(f"{DRIFTED} of the champion moved")
     assert "People are called" in text
+
+
+def test_what_people_decide_comes_last_and_trains_no_model() -> None:
+    context, rows = looked_at()
+    stale = drifted(concern="upkeep", sentence="the champion is old")
+
+    text = monitor_report.page(found(context, rows, stale, drifted()), context, rows)
+
+    assert text.index(f"{DRIFTED} of the champion moved") < text.index("the champion is old")
+    assert "People decide: whether it is meant" in text
+    assert re.search(r"\b1\b.{0,40}of upkeep: people decide", text, re.DOTALL)
 
 
 def test_both_models_have_their_tables() -> None:

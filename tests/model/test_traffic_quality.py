@@ -17,6 +17,7 @@ from model.findings import Finding
 from tests.model.monitored_market import CHALLENGER, CHAMPION, DAY, LIMITS, Seen, reference, seen
 
 ALPHA = 0.001 / 150
+UPKEEP = {"decision_rate_check", "staleness_check"}
 Check = Callable[..., list[Finding]]
 
 
@@ -40,7 +41,7 @@ def check(tmp_path: Path, baseline: Baseline) -> Check:
 
 
 def violated(found: list[Finding]) -> set[tuple[str, str]]:
-    assert {each.concern for each in found} == {"data"}
+    assert all(each.concern == ("upkeep" if each.check in UPKEEP else "data") for each in found)
     return {(each.check, each.name) for each in found if each.outcome == "violated"}
 
 
@@ -78,7 +79,50 @@ def test_volume_of_one_day_is_not_enough_for_three(check: Check, quiet: Seen) ->
 
 
 def test_volume_without_whole_days_to_compare_with_is_skipped(check: Check, quiet: Seen, baseline: Baseline) -> None:
-    found = check(quiet, of=replace(baseline, quietest_day=None))
+    found = check(quiet.where(quiet.at > quiet.as_of - 7 * DAY), of=replace(baseline, quietest_day=None))
+
+    assert only(found, "volume_check", "transactions").outcome == "skipped"
+
+
+def test_half_of_what_came_on_the_days_before_is_too_little_however_quiet_the_launch_was(
+    check: Check, quiet: Seen, baseline: Baseline
+) -> None:
+    of = replace(baseline, quietest_day=10)
+    found = only(check(quiet.where(~quiet.in_window | in_window(quiet, 0.4)), of=of), "volume_check", "transactions")
+
+    assert violated(check(quiet, of=of)) == set()
+    assert found.outcome == "violated" and "usual one of the 32 days before" in found.sentence
+
+
+def test_weekday_that_is_always_quiet_is_as_usual(check: Check, quiet: Seen, baseline: Baseline) -> None:
+    weekly = (quiet.as_of - quiet.at - 1) // DAY % 7 == 0
+    rare = quiet.where(~weekly | (np.arange(len(quiet.at)) % 10 < 3))
+
+    assert violated(check(rare, of=replace(baseline, quietest_day=10))) == set()
+
+
+def test_days_before_count_all_cards_where_only_some_are_looked_at(tmp_path: Path, quiet: Seen) -> None:
+    less = quiet.where(~quiet.in_window | in_window(quiet, 0.4))
+    rows, arrived = less.read(tmp_path, most_rows=200)
+    kept = int(rows.in_window.sum()) / arrived
+    context = quiet.context(replace(reference(), quietest_day=None), kept=kept)
+
+    found = only(traffic_quality.check(rows, arrived, context, alpha=ALPHA), "volume_check", "transactions")
+    assert kept < 0.6 and found.outcome == "violated"
+
+
+def test_window_of_which_no_card_is_looked_at_is_held_against_its_quietest_day_alone(check: Check, quiet: Seen) -> None:
+    assert "quietest day" in only(check(quiet, kept=0.0), "volume_check", "transactions").sentence
+
+
+def test_late_transactions_do_not_raise_the_volume_that_is_asked_for(check: Check, quiet: Seen) -> None:
+    limits = [only(check(quiet, event_days=days), "volume_check", "transactions").limit for days in (0.0, 3.0)]
+
+    assert limits[0] == limits[1] > 0
+
+
+def test_past_that_is_caught_up_with_in_no_whole_day_has_no_volume(check: Check, quiet: Seen) -> None:
+    found = check(quiet, since=quiet.as_of - DAY / 2, event_days=3.0)
 
     assert only(found, "volume_check", "transactions").outcome == "skipped"
 
@@ -90,7 +134,7 @@ def test_volume_of_a_part_of_a_day_is_skipped(check: Check, quiet: Seen) -> None
 
 
 def test_volume_of_a_trickle_may_halve_by_chance(check: Check, quiet: Seen, baseline: Baseline) -> None:
-    few = quiet.where(~quiet.in_window | (quiet.in_window & (np.cumsum(quiet.in_window) <= 9)))
+    few = quiet.where(quiet.in_window & (np.cumsum(quiet.in_window) <= 9))
 
     assert violated(check(few, of=replace(baseline, quietest_day=20))) == set()
     assert violated(check(few, of=replace(baseline, quietest_day=2_000))) == {("volume_check", "transactions")}
@@ -126,6 +170,14 @@ def test_new_country_is_told_by_name(check: Check, quiet: Seen) -> None:
     assert "most often BR" in only(found, "categorical_values_check", "country").sentence
 
 
+def test_value_that_may_be_the_number_of_a_card_is_not_told(check: Check, quiet: Seen) -> None:
+    found = check(field(quiet, "merchant_category", in_window(quiet, 0.2), "4111 1111 1111 1111"))
+
+    told = only(found, "categorical_values_check", "merchant_category")
+    assert told.outcome == "violated" and "most often a value of 19 characters," in told.sentence
+    assert not any("1111" in each.sentence for each in found)
+
+
 def test_few_transactions_from_a_new_country_are_not_worth_telling(check: Check, quiet: Seen) -> None:
     assert violated(check(field(quiet, "country", in_window(quiet, 0.02), "BR"))) == set()
 
@@ -148,7 +200,8 @@ def test_value_that_no_such_field_can_have_is_told(check: Check, quiet: Seen) ->
 
 
 def test_fields_without_an_archive_to_compare_with_are_skipped(check: Check, quiet: Seen, baseline: Baseline) -> None:
-    found = check(quiet, of=replace(baseline, fields={}, decisions={}, quietest_day=None, rows=0, days=0))
+    of = replace(baseline, fields={}, decisions={}, quietest_day=None, rows=0, days=0)
+    found = check(quiet.where(quiet.in_window), of=of)
 
     assert violated(found) == set()
     assert [each.check for each in found if each.outcome != "skipped"] == ["staleness_check"]
