@@ -7,7 +7,10 @@ SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam
 EXPORT := $(BIN)/uv export --quiet --frozen --no-dev --no-emit-project
 
 # $(call check,what,command) says in one line whether the command succeeds, and what it said if not.
-check = @out=$$($(2) 2>&1) && echo "ok      $(1)" || { printf '%s\n%s\n' "FAILED  $(1)" "$$out"; exit 1; }
+check = @out=$$({ $(2); } 2>&1) && echo "ok      $(1)" || { printf '%s\n%s\n' "FAILED  $(1)" "$$out"; exit 1; }
+
+# $(call report,what,command) says in that line what the command said, too.
+report = @out=$$({ $(2); } 2>&1) && echo "ok      $(1): $$out" || { printf '%s\n%s\n' "FAILED  $(1)" "$$out"; exit 1; }
 
 .PHONY: setup demo test check build state-machines lock clean
 .DEFAULT_GOAL := setup
@@ -27,6 +30,10 @@ setup: .venv/.synced
 
 .venv-authoring/.synced: .venv/.synced
 	@UV_PROJECT_ENVIRONMENT=.venv-authoring $(BIN)/uv sync --quiet --frozen --only-group authoring --python $(BIN)/python
+	@touch $@
+
+.venv-checkov/.synced: .venv/.synced checks/pyproject.toml checks/uv.lock
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-checkov $(BIN)/uv sync --quiet --frozen --project checks --python $(BIN)/python
 	@touch $@
 
 demo: setup
@@ -61,12 +68,13 @@ state-machines: .venv-authoring/.synced
 # --- Checks ---------------------------------------------------------------------------------------------------------------
 
 MACHINES := $(sort $(wildcard state_machines/*.asl.json))
-CHECKS := lint format types imports lock-file requirements sam-validate cfn-lint handlers state-machines asl cfn-lint-asl
+CHECKS := lint format types imports lock-file requirements sam-validate cfn-lint checkov artefact state-machines \
+  asl cfn-lint-asl
 
 .PHONY: $(CHECKS:%=check-%)
 
 # Two at a time, and all of them although one fails.
-check: .venv/.synced .venv-sam/.synced .venv-authoring/.synced build/.functions
+check: .venv/.synced .venv-sam/.synced .venv-authoring/.synced .venv-checkov/.synced build/.functions
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 $(CHECKS:%=check-%)
 
 check-lint: setup
@@ -82,7 +90,7 @@ check-imports: setup
 	$(call check,import-linter,$(BIN)/lint-imports --no-cache)
 
 check-lock-file: setup
-	$(call check,uv.lock agrees with pyproject.toml,$(BIN)/uv lock --check)
+	$(call check,uv.lock agrees with pyproject.toml,$(BIN)/uv lock --check && $(BIN)/uv lock --check --project checks)
 
 check-requirements: setup
 	$(call check,functions/requirements.txt agrees with uv.lock,$(EXPORT) | diff functions/requirements.txt -)
@@ -94,8 +102,11 @@ check-cfn-lint: setup
 	$(call check,cfn-lint on the translated template,$(BIN)/python -m checks.translation build/translated.json && \
 	  $(BIN)/cfn-lint build/translated.json)
 
-check-handlers: build/.functions
-	$(call check,handlers import from the artefact alone,$(BIN)/python -m checks.artefact build/functions)
+check-checkov: .venv-checkov/.synced
+	$(call check,checkov on the translated template,$(BIN)/python -m checks.checkov .venv-checkov/bin/checkov)
+
+check-artefact: build/.functions
+	$(call report,handlers import from the artefact alone,$(BIN)/python -m checks.artefact build/functions)
 
 check-state-machines: .venv-authoring/.synced
 	$(call check,state machines and their pictures are as authored (else: make state-machines),$(AUTHOR) --check)
@@ -116,8 +127,10 @@ build/asl-validator/.installed: checks/package.json checks/package-lock.json
 
 lock: setup
 	@$(BIN)/uv lock --quiet && $(EXPORT) > functions/requirements.txt
+	@$(BIN)/uv lock --quiet --project checks
 	@npm install --silent --prefix checks --package-lock-only --omit-lockfile-registry-resolved
 
 clean:
-	@rm -rf build .aws-sam .venv .venv-authoring .venv-sam .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf build .aws-sam .venv .venv-authoring .venv-checkov .venv-sam .hypothesis .import_linter_cache .mypy_cache \
+	  .pytest_cache .ruff_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +

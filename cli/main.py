@@ -20,6 +20,7 @@ from cli import (
     quarantine,
     retraining,
     rollout,
+    score,
     send,
     status,
     teardown,
@@ -112,7 +113,7 @@ def fraud() -> None:
 
 
 ROOMS = (
-    demo, up, outputs, send, labels, train, backtest, tune, deploy, models, retraining, rollout, monitor, policy,
+    demo, up, outputs, send, score, labels, train, backtest, tune, deploy, models, retraining, rollout, monitor, policy,
     status, explain, quarantine, teardown,
 )  # fmt: skip
 for room in ROOMS:

@@ -32,9 +32,17 @@ from fraud.services.labelling import Labelling
 from fraud.services.models import Models
 from fraud.services.projection import Projection
 from fraud.services.scoring import Scoring
-from fraud.settings import LabellingSettings, ProjectionSettings, ScoringSettings, ShadowSettings
+from fraud.settings import (
+    AnsweringSettings,
+    LabellingSettings,
+    ProjectionSettings,
+    ScoringSettings,
+    ShadowSettings,
+)
 
 if TYPE_CHECKING:
+    from fraud.answer import AnswerReport
+    from fraud.services.answering import Answering
     from fraud.services.shadow import Shadowing
     from fraud.shadow_ports import ShadowReport
 
@@ -60,23 +68,33 @@ def scoring(env: Mapping[str, str] = os.environ) -> tuple[Scoring, Callable[[Bat
     """
     names = settings.from_env(ScoringSettings, env)
     dynamodb = boto3.client("dynamodb", config=CALLS)
-    scorer = SageMakerScorer(boto3.client("sagemaker-runtime", config=CALLS))
-    models = Models(scorer, time.monotonic)
-    use_case = Scoring(
-        state=DynamoStateReader(_batch_get(dynamodb), names.entity_table, names.rollout_table, time.time),
-        assessment=Assessment(models, policy.load(POLICY.read_bytes()), time.time),
-        decisions=DynamoDecisionLog(
-            dynamodb,
-            names.entity_table,
-            names.decision_table,
-            names.decision_retention_days,
-            names.entity_retention_days,
-            time.time,
-        ),
-        quarantine=_quarantine(names.quarantine_bucket),
-        pause=pause,
-    )
+    use_case = _scoring(names, dynamodb, CALLS, _quarantine(names.quarantine_bucket))
     return use_case, metrics.publish_scoring
+
+
+def answering(env: Mapping[str, str] = os.environ) -> tuple[Answering, Callable[[AnswerReport], None]]:
+    """The use-case behind `answer_transaction`, and what publishes its metrics.
+
+    Raises:
+        InvalidSettings: a variable is missing or malformed.
+        InvalidPolicy: the policy document is malformed.
+    """
+    # Only here, so that functions which read streams do not load it at their cold start.
+    from fraud.aws.verdict_reader import DynamoVerdictReader
+    from fraud.services.answering import Answering, Refusals
+
+    names = settings.from_env(AnsweringSettings, env)
+    budget = names.answer_budget_ms / 1000
+    calls = _calls_within(budget)
+    dynamodb = boto3.client("dynamodb", config=calls)
+    use_case = Answering(
+        scoring=_scoring(names, dynamodb, calls, Refusals()),
+        verdicts=DynamoVerdictReader(_batch_get(dynamodb), names.decision_table),
+        budget=budget,
+        clock=time.time,
+        monotonic=time.monotonic,
+    )
+    return use_case, metrics.publish_answers
 
 
 def projection(env: Mapping[str, str] = os.environ) -> tuple[Projection, Callable[[Item, str], Recorded]]:
@@ -139,6 +157,37 @@ def shadow(
         pause=pause,
     )
     return use_case, decision_items.decode, shadow_metrics.publish
+
+
+def _scoring(
+    names: ScoringSettings | AnsweringSettings, dynamodb: Any, calls: Config, quarantine: Quarantine
+) -> Scoring:
+    models = Models(SageMakerScorer(boto3.client("sagemaker-runtime", config=calls)), time.monotonic)
+    return Scoring(
+        state=DynamoStateReader(_batch_get(dynamodb), names.entity_table, names.rollout_table, time.time),
+        assessment=Assessment(models, policy.load(POLICY.read_bytes()), time.time),
+        decisions=DynamoDecisionLog(
+            dynamodb,
+            names.entity_table,
+            names.decision_table,
+            names.decision_retention_days,
+            names.entity_retention_days,
+            time.time,
+        ),
+        quarantine=quarantine,
+        pause=pause,
+    )
+
+
+def _calls_within(budget: float) -> Config:
+    """Calls of which three in a row end within so many seconds."""
+    return CALLS.merge(
+        Config(
+            connect_timeout=budget * deadline.CONNECT_SHARE,
+            read_timeout=budget * deadline.READ_SHARE,
+            retries={"mode": "standard", "total_max_attempts": 1},
+        )
+    )
 
 
 def _labelling(names: ProjectionSettings | LabellingSettings, dynamodb: Any, firehose: Any) -> Labelling:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from fraud.answer import Verdict
 from fraud.decision import Action, Decision, Score
 from fraud.label import Label
 from fraud.routing import Routing, ServedModel
@@ -96,6 +97,18 @@ class DecisionLog(Protocol):
 
         Raises:
             StoreUnavailable: not known to be written; writing again is safe.
+        """
+        ...
+
+
+class VerdictReader(Protocol):
+    """Reads decisions that stand, for who asks again."""
+
+    def read(self, transaction_ids: Collection[str]) -> Mapping[str, Verdict]:
+        """By transaction_id; absent ones are left out.
+
+        Raises:
+            StoreUnavailable: some of it could not be read.
         """
         ...
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MOST_DAYS = 3650
 MOST_HOURS = 8760
+BUDGETS_MS = range(1000, 5001)
+"""Milliseconds a caller may be told to wait: in less, calls have no time; for longer, no authorisation waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,18 @@ class ScoringSettings:
     quarantine_bucket: str
     decision_retention_days: int
     entity_retention_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweringSettings:
+    """Environment of `answer_transaction`; `answer_budget_ms` is the time for a request, without a cold start."""
+
+    entity_table: str
+    decision_table: str
+    rollout_table: str
+    decision_retention_days: int
+    entity_retention_days: int
+    answer_budget_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +251,9 @@ def from_env(kind: type[Settings], env: Mapping[str, str]) -> Settings:
 
 def _reader(name: str) -> Callable[[Mapping[str, str], str], Any]:
     """What reads a variable, by the unit that its name ends with."""
-    return {"days": _days, "hours": _hours, "percentage": _percentage}.get(name.rpartition("_")[2], _text)
+    return {"days": _days, "hours": _hours, "percentage": _percentage, "ms": _budget}.get(
+        name.rpartition("_")[2], _text
+    )
 
 
 def _text(env: Mapping[str, str], name: str) -> str:
@@ -265,4 +281,11 @@ def _percentage(env: Mapping[str, str], name: str) -> int:
     value = _text(env, name)
     if not value.isdecimal() or not int(value) <= 100:
         raise InvalidSettings(f"{name} must be a whole number from 0 to 100")
+    return int(value)
+
+
+def _budget(env: Mapping[str, str], name: str) -> int:
+    value = _text(env, name)
+    if not value.isdecimal() or int(value) not in BUDGETS_MS:
+        raise InvalidSettings(f"{name} must be a number of milliseconds between {BUDGETS_MS[0]} and {BUDGETS_MS[-1]}")
     return int(value)

@@ -14,8 +14,8 @@ from cli.main import app, explanation
 COMMANDS = [
     name.split()
     for name in (
-        "demo", "up", "outputs", "send", "labels send", "labels status", "train", "deploy-model", "status", "explain",
-        "replay-quarantine", "teardown", "monitor run", "monitor refresh", "monitor status", "monitor report",
+        "demo", "up", "outputs", "send", "score", "labels send", "labels status", "train", "deploy-model", "status",
+        "explain", "replay-quarantine", "teardown", "monitor run", "monitor refresh", "monitor status", "monitor report",
     )
 ]  # fmt: skip
 

@@ -16,6 +16,7 @@ from fraud.aws.label_store import DynamoLabelStore
 from fraud.aws.projection_store import DynamoProjectionStore
 from fraud.aws.quarantine import S3Quarantine
 from fraud.aws.state_reader import DynamoStateReader, DynamoTerminalReader
+from fraud.aws.verdict_reader import DynamoVerdictReader
 from fraud.label import Label
 from fraud.ports import Recorded
 from fraud.routing import Routing
@@ -70,6 +71,7 @@ class AwsStores:
             labels=DynamoLabelStore(self.dynamodb, reads, ENTITIES, DECISIONS, RETENTION_DAYS, self.clock),
             archive=MemoryArchive(self.memory),
             bus=MemoryEventBus(self.memory),
+            verdicts=DynamoVerdictReader(reads, DECISIONS),
         )
 
     def set_routing(self, routing: Routing) -> None:

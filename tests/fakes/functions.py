@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "QUARANTINE_BUCKET": BUCKET,
     "DECISION_RETENTION_DAYS": "365",
     "ENTITY_RETENTION_DAYS": "365",
+    "ANSWER_BUDGET_MS": "1500",
     "DECISION_ARCHIVE_STREAM": "decision-archive",
     "LABEL_ARCHIVE_STREAM": "label-archive",
     "EVENT_BUS": "fraud",

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fraud import entities, features, rollout_counters, windows
+from fraud import answer, entities, features, rollout_counters, windows
+from fraud.answer import Verdict
 from fraud.aws import decision_items
 from fraud.decision import Decision
 from fraud.label import Label
@@ -114,6 +115,15 @@ class MemoryDecisionLog:
     def _standing(self, transaction_id: str) -> Row | None:
         row = self.memory.decisions.get(transaction_id)
         return row if row is not None and row.expires_at > self.memory.clock() else None
+
+
+class MemoryVerdictReader:
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+
+    def read(self, transaction_ids: Collection[str]) -> Mapping[str, Verdict]:
+        found = self.memory.decisions
+        return {each: answer.verdict(found[each].decision) for each in transaction_ids if each in found}
 
 
 class MemoryQuarantine:

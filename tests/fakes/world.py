@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 from fraud import policy, windows
+from fraud.answer import AnswerReport
 from fraud.batch_report import BatchReport
 from fraud.deadline import Deadline
 from fraud.decision import NO_SLOT, Score
@@ -23,8 +24,10 @@ from fraud.ports import (
     Recorded,
     StateReader,
     TerminalReader,
+    VerdictReader,
 )
 from fraud.routing import Routing, ServedModel
+from fraud.services.answering import Answering
 from fraud.services.assessment import Assessment
 from fraud.services.labelling import Labelling, LabelMessage
 from fraud.services.models import Models
@@ -41,12 +44,14 @@ from tests.fakes.memory import (
     MemoryProjectionStore,
     MemoryQuarantine,
     MemoryStateReader,
+    MemoryVerdictReader,
     recorded,
 )
 from tests.fakes.samples import NOW
 
 POLICY = policy.load(b'{"version": "1", "lists": {}, "rules": []}')
 INVOCATION = 60.0
+BUDGET = 1.5
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Ports:
     labels: LabelStore
     archive: Archive
     bus: EventBus
+    verdicts: VerdictReader
 
     def watched(self, around: Around) -> Ports:
         """The same ports, every call going through `around`."""
@@ -119,6 +125,7 @@ class MemoryStores:
             labels=MemoryLabelStore(self.memory),
             archive=MemoryArchive(self.memory),
             bus=MemoryEventBus(self.memory),
+            verdicts=MemoryVerdictReader(self.memory),
         )
 
     def set_routing(self, routing: Routing) -> None:
@@ -245,6 +252,11 @@ class World:
         report = self.scoring().score_batch(records, self.deadline(seconds))
         self.reports.append(report)
         return report.failed
+
+    def answer(self, body: bytes, budget: float = BUDGET) -> AnswerReport:
+        """Invoke the use-case that answers; the request arrives now."""
+        verdicts = self.stores.ports().watched(self.faults.around).verdicts
+        return Answering(self.scoring(), verdicts, budget, self.clock, self.clock).answer(body, self.clock())
 
     def project(self, decisions: Sequence[Recorded]) -> list[str]:
         return self.projection().project(decisions, self.deadline())

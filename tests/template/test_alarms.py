@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fraud.answer import UNDECIDED, AnswerReport
 from fraud.aws import metrics
 from fraud.batch_report import BatchReport
 
@@ -71,6 +72,9 @@ def test_every_way_to_be_set_aside_or_late_has_its_alarm(alarms: Resources) -> N
         "EventsDeadAlarm": (*queue("EventDeadLetterQueue"), 0),
         "TransactionsLateAlarm": (*function("IteratorAge", "ScoreTransactionsFunction"), 60_000),
         "DecisionsLateAlarm": (*function("IteratorAge", "ProjectDecisionsFunction"), 600_000),
+        "AnswersFailedAlarm": (*function("Errors", "AnswerTransactionFunction"), 0),
+        "AnswersThrottledAlarm": (*function("Throttles", "AnswerTransactionFunction"), 0),
+        "AnswersUndecidedAlarm": (NAMESPACE, "Undecided", "service", "answer_transaction", 0),
         "TransactionsGivenUpAlarm": (*given_up("ScoreTransactionsFunctionTransactions"), 0),
         "DecisionsGivenUpAlarm": (*given_up("ProjectDecisionsFunctionDecisions"), 0),
         "TransactionsNotSetAsideAlarm": (*function("DestinationDeliveryFailures", "ScoreTransactionsFunction"), 0),
@@ -101,9 +105,9 @@ def test_what_may_leave_a_challenger_with_traffic_is_told_within_a_minute(alarms
     assert {alarms[name]["Period"] for name in ("RolloutEventsDeadAlarm", "AbortFailedAlarm")} == {60}
 
 
-def test_an_alarm_that_lasts_minutes_is_about_transactions_that_are_merely_retried(alarms: Resources) -> None:
+def test_an_alarm_that_lasts_minutes_is_about_transactions_that_are_merely_sent_again(alarms: Resources) -> None:
     lasting = {name: each["EvaluationPeriods"] for name, each in alarms.items() if each["EvaluationPeriods"] > 1}
-    assert lasting == {"TransactionsRetriedAlarm": 3}
+    assert lasting == {"AnswersUndecidedAlarm": 3, "TransactionsRetriedAlarm": 3}
 
 
 def test_a_stack_without_traffic_alarms_nobody(every_alarm: Resources) -> None:
@@ -117,14 +121,19 @@ def test_every_alarm_goes_to_the_topic_and_says_what_to_do(every_alarm: Resource
     assert max(len(each["AlarmDescription"]) for each in every_alarm.values()) <= 1024
 
 
-def test_the_applications_own_metrics_are_those_that_scoring_publishes(
+def test_the_applications_own_metrics_are_those_that_its_functions_publish(
     alarms: Resources, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    variables = template["Resources"]["ScoreTransactionsFunction"]["Properties"]["Environment"]["Variables"]
-    assert variables["POWERTOOLS_METRICS_NAMESPACE"] == NAMESPACE
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", variables["POWERTOOLS_SERVICE_NAME"])
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "the stack's")
-    metrics.publish_scoring(BatchReport(), 0.1)
+    publishing = {
+        "ScoreTransactionsFunction": lambda: metrics.publish_scoring(BatchReport(), 0.1),
+        "AnswerTransactionFunction": lambda: metrics.publish_answers(AnswerReport([UNDECIDED], False, 0.1)),
+    }
+    for name, publish in publishing.items():
+        variables = template["Resources"][name]["Properties"]["Environment"]["Variables"]
+        assert variables["POWERTOOLS_METRICS_NAMESPACE"] == NAMESPACE
+        monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", variables["POWERTOOLS_SERVICE_NAME"])
+        publish()
     published = {each for line in capsys.readouterr().out.splitlines() for each in series(json.loads(line))}
     own = {("the stack's", *watched(each)[1:]) for each in alarms.values() if each["Namespace"] == NAMESPACE}
     assert own and own <= published

@@ -51,6 +51,7 @@ NOTHING_AT_REST = {
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::LayerVersion",
     "AWS::Lambda::Permission",
+    "AWS::Lambda::Url",
     "AWS::Logs::LogStream",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from fraud.settings import (
+    BUDGETS_MS,
     AbortSettings,
+    AnsweringSettings,
     DeploySettings,
     JudgeSettings,
     LabellingSettings,
@@ -39,6 +41,7 @@ class NoSettings:
 
 
 SETTINGS = {
+    "answer_transaction": AnsweringSettings,
     "score_transactions": ScoringSettings,
     "project_decisions": ProjectionSettings,
     "record_labels": LabellingSettings,
@@ -119,7 +122,26 @@ def test_a_function_that_reads_archives_has_the_memory_and_the_time_for_it(
     assert reading == {"deploy_challenger", "prepare_rollout"}
     reading.add("judge_retraining")
     for name, each in functions.items():
-        assert (each["MemorySize"] >= 2048, each["Timeout"]) == ((True, 300) if name in reading else (False, 60))
+        if name != "answer_transaction":
+            assert (each["MemorySize"] >= 2048, each["Timeout"]) == ((True, 300) if name in reading else (False, 60))
+
+
+def test_a_caller_who_waits_is_not_kept_beyond_the_largest_budget_and_a_cold_start(
+    functions: dict[str, dict[str, Any]], template: dict[str, Any]
+) -> None:
+    function, budget = functions["answer_transaction"], template["Parameters"]["AnswerBudgetMs"]
+    assert function["Environment"]["Variables"]["ANSWER_BUDGET_MS"] == {"Ref": "AnswerBudgetMs"}
+    assert range(budget["MinValue"], budget["MaxValue"] + 1) == BUDGETS_MS
+    assert budget["Default"] in BUDGETS_MS
+    assert function["Timeout"] == 15 > budget["MaxValue"] / 1000
+
+
+def test_the_only_url_is_that_of_answers_and_takes_signed_requests_only(template: dict[str, Any]) -> None:
+    resources = template["Resources"].values()
+    [url] = [each["Properties"] for each in resources if each["Type"] == "AWS::Lambda::Url"]
+    assert url == {"AuthType": "AWS_IAM", "TargetFunctionArn": {"Ref": "AnswerTransactionFunction"}}
+    permissions = [each["Properties"] for each in resources if each["Type"] == "AWS::Lambda::Permission"]
+    assert [each for each in permissions if "AnswerTransaction" in str(each["FunctionName"])] == []
 
 
 def test_functions_run_on_the_python_that_the_tests_run_on(functions: dict[str, dict[str, Any]]) -> None:
@@ -128,7 +150,7 @@ def test_functions_run_on_the_python_that_the_tests_run_on(functions: dict[str, 
 
 
 def test_scoring_has_a_whole_core(functions: dict[str, dict[str, Any]]) -> None:
-    assert functions["score_transactions"]["MemorySize"] == 1769
+    assert functions["score_transactions"]["MemorySize"] == functions["answer_transaction"]["MemorySize"] == 1769
 
 
 def test_no_function_reserves_concurrency_of_the_account(functions: dict[str, dict[str, Any]]) -> None:

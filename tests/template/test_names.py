@@ -48,6 +48,7 @@ NAMED_ALL_THE_SAME = {
 OUTPUTS = {
     "AbortRolloutFunctionName",
     "AlarmTopicArn",
+    "AnswerUrl",
     "ArchiveBucketName",
     "ArchiveDatabaseName",
     "DataKeyArn",

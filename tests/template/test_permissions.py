@@ -148,7 +148,7 @@ PARTS = [
 def test_only_what_scores_or_proves_invokes_endpoints_and_only_the_two_slots(roles: Resources) -> None:
     invoking = granted_to(roles, "sagemaker:InvokeEndpoint")
     rollouts = {name for name in USE_CASES if "sagemaker:InvokeEndpoint" in needed(name)}
-    assert invoking == {"ScoreTransactions", "ShadowScore"} | rollouts
+    assert invoking == {"AnswerTransaction", "ScoreTransactions", "ShadowScore"} | rollouts
     for name in invoking:
         assert resources(granting(roles[f"{name}Role"], "sagemaker:InvokeEndpoint")) == ENDPOINTS
 
@@ -416,6 +416,10 @@ def tables(role: dict[str, Any], action: str) -> set[str]:
             {"BatchGetItem": {"Entity", "Rollout"}, "PutItem": {"Entity", "Decision"}},
         ),
         (
+            "AnswerTransactionFunction",
+            {"BatchGetItem": {"Entity", "Rollout", "Decision"}, "PutItem": {"Entity", "Decision"}},
+        ),
+        (
             "ProjectDecisionsFunction",
             {
                 "BatchGetItem": {"Entity", "Decision"},
@@ -461,6 +465,7 @@ def test_a_function_touches_only_the_tables_it_works_on(
     ("function", "keys"),
     [
         ("ScoreTransactionsFunction", ["card#*"]),
+        ("AnswerTransactionFunction", ["card#*"]),
         ("ProjectDecisionsFunction", ["terminal#*", "label#*"]),
         ("RecordLabelsFunction", ["terminal#*", "label#*"]),
     ],
@@ -532,6 +537,7 @@ def services_of(role: dict[str, Any]) -> set[str]:
     ("function", "services"),
     [
         ("ScoreTransactionsFunction", {"dynamodb", "kinesis", "s3"}),
+        ("AnswerTransactionFunction", {"dynamodb"}),
         ("ProjectDecisionsFunction", {"dynamodb", "firehose", "s3"}),
         ("RecordLabelsFunction", {"dynamodb", "firehose", "s3", "sqs"}),
         ("PrepareRolloutFunction", {"dynamodb", "s3"}),

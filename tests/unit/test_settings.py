@@ -8,6 +8,7 @@ from fraud import settings
 from fraud.errors import InvalidSettings
 from fraud.settings import (
     AbortSettings,
+    AnsweringSettings,
     DeploySettings,
     JudgeSettings,
     LabellingSettings,
@@ -39,6 +40,16 @@ def test_from_env_missing_variable_is_named(name: str, value: str | None) -> Non
 def test_from_env_retention_that_is_no_number_of_days_is_refused(value: str) -> None:
     with pytest.raises(InvalidSettings, match="ENTITY_RETENTION_DAYS"):
         settings.from_env(ScoringSettings, ENVIRONMENT | {"ENTITY_RETENTION_DAYS": value})
+
+
+def test_from_env_budget_of_a_request_is_read() -> None:
+    assert settings.from_env(AnsweringSettings, ENVIRONMENT).answer_budget_ms == 1500
+
+
+@pytest.mark.parametrize("value", ["999", "5001", "1500.5", "soon", "-1500"])
+def test_from_env_budget_in_which_nothing_can_be_decided_or_nobody_waits_is_refused(value: str) -> None:
+    with pytest.raises(InvalidSettings, match="ANSWER_BUDGET_MS"):
+        settings.from_env(AnsweringSettings, ENVIRONMENT | {"ANSWER_BUDGET_MS": value})
 
 
 ROLLOUT_KINDS = (
