@@ -15,7 +15,8 @@ COMMANDS = [
     name.split()
     for name in (
         "demo", "up", "outputs", "send", "score", "labels send", "labels status", "train", "deploy-model", "status",
-        "explain", "replay-quarantine", "teardown", "monitor run", "monitor refresh", "monitor status", "monitor report",
+        "explain", "replay-quarantine", "teardown", "monitor run", "monitor refresh", "monitor status",
+        "monitor report",
     )
 ]  # fmt: skip
 
