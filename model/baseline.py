@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,15 @@ import numpy as np
 
 from fraud import drift, features
 from fraud.entities import DAY
-from model import capture_preprocessor, job_message, monitor_files, monitored_packages, monitored_rows, traffic_quality
+from model import (
+    attributions,
+    capture_preprocessor,
+    job_message,
+    monitor_files,
+    monitored_packages,
+    monitored_rows,
+    traffic_quality,
+)
 from model.baseline_document import Baseline, Distribution, Field, Share
 from model.examples import Flags, rfc3339
 from model.findings import CHAMPION
@@ -56,6 +65,9 @@ def main(arguments: Sequence[str]) -> None:
     rows, arrived = _read(asked)
     _tell(f"{arrived:,} decisions of the archive as of {rfc3339(asked.as_of)}.")
     baseline = describe(package.document, rows, arrived, asked.champion, asked.as_of)
+    known = attributions.matrix(rows, rows.readable, package.model.names)
+    found = attributions.attribute(package.model.booster, package.model.names, known)
+    baseline = replace(baseline, attributions=found)
     _tell(f"{len(baseline.features)} features, {len(baseline.fields)} fields, {baseline.days} days of arrival.")
     output = asked.base / "output"
     _write(output, baseline, rows)

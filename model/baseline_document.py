@@ -89,6 +89,7 @@ class Baseline:
         quietest_day: transactions on the quietest whole day of arrival; None with fewer than seven whole days.
         promise: metrics that the package was registered with, by name; see `model/metrics.py`.
         thresholds: `review` and `block`, scores.
+        attributions: mean absolute SHAP value of each feature on the newest day; empty where none were archived.
         is_complete: whether the quietest day is known, and decisions rest on a whole week of the champion's own; one
             that is not is made anew when there is more.
     """
@@ -106,6 +107,7 @@ class Baseline:
     quietest_day: int | None = None
     promise: Mapping[str, float] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    attributions: Mapping[str, float] = field(default_factory=dict)
     is_complete: bool = False
 
     def write(self, directory: Path) -> None:

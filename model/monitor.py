@@ -10,10 +10,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from fraud.entities import DAY
 from model import (
+    attributions,
     baseline_document,
     data_quality,
     feature_columns,
@@ -74,6 +76,7 @@ def look(rows: Rows, arrived: int, context: Context) -> Findings:
     scores = data_quality.scores_of(rows, context, alpha=alpha)
     of_quality, quality, labels = label_quality.check(rows, context, alpha=alpha_of_quality)
     of_parity, compared = parity.check(rows, context, alpha=alpha)
+    of_attributions = attributions.check(rows, context)
     of_models = [finding for each in drifted.values() for finding in each.findings]
     biased = group_bias.check(rows, context, alpha=alpha_of_quality)
     age = traffic_quality.champion_age(context)
@@ -83,7 +86,9 @@ def look(rows: Rows, arrived: int, context: Context) -> Findings:
         champion=context.champion,
         rows=arrived,
         looked_at=int(rows.in_window.sum()),
-        findings=distrusted([*traffic, *of_parity, *scores.findings, *of_models, *of_quality, *biased]),
+        findings=distrusted(
+            [*traffic, *of_parity, *scores.findings, *of_attributions, *of_models, *of_quality, *biased]
+        ),
         variants=_variants(rows, context, drifted, scores, quality),
         parity=compared,
         labels=labels,
@@ -178,11 +183,10 @@ def _context(asked: Asked, given: Path, rows: Rows, kept: float) -> Context:
     if baseline.champion != asked.champion:
         raise ValueError(f"the baseline is of {baseline.champion}, not of {asked.champion}")
     packages = {CHAMPION: asked.champion, CHALLENGER: asked.challenger}
-    contracts = {
-        package: monitored_packages.load(given / role, role).model.names
-        for role, package in packages.items()
-        if package
+    models = {
+        package: monitored_packages.load(given / role, role).model for role, package in packages.items() if package
     }
+    champion = models[asked.champion]
     return Context(
         since=asked.since,
         until=asked.until,
@@ -190,7 +194,8 @@ def _context(asked: Asked, given: Path, rows: Rows, kept: float) -> Context:
         challenger=asked.challenger,
         baseline=baseline,
         limits=asked.limits,
-        contracts=contracts,
+        contracts={package: model.names for package, model in models.items()},
+        attribute=partial(attributions.attribute, champion.booster, champion.names),
         event_days=event_days(rows),
         kept=kept,
     )

@@ -24,6 +24,7 @@ def write(output: Path, found: Findings, context: Context, rows: Rows) -> None:
     _model_quality(output / CHAMPION / "model_quality", found, context, rows)
     own = [each for each in found.findings if each.variant == CHAMPION]
     monitor_files.write(output / CHAMPION / "bias", VIOLATIONS, quality_files.bias_violations(own))
+    monitor_files.write(output / CHAMPION / "explainability", VIOLATIONS, quality_files.attribution_violations(own))
     (output / REPORT).write_text(monitor_report.page(found, context, rows), encoding="utf-8")
     found.write(output)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from fraud.entities import DAY, HOUR
 from model.baseline_document import Baseline
-from model.examples import Flags
+from model.examples import Flags, Matrix
 from model.findings import CHALLENGER, CHAMPION, Concern, Finding
 from model.limits import Limits
 from model.monitored_rows import Rows
@@ -34,6 +34,7 @@ class Context:
         limits: what is called a change.
         contracts: names of the features that a package reads, by its ARN.
         event_days: see `event_days`; more than the window has where a backlog, or a past, is caught up with.
+        attribute: mean absolute SHAP value of each feature of the champion over rows; None where that is not looked at.
         kept: share of cards that are looked at; 1 unless more arrived than a look takes. What needs all transactions of
             a terminal cannot be told below that.
     """
@@ -46,6 +47,7 @@ class Context:
     limits: Limits
     contracts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     event_days: float = 0.0
+    attribute: Callable[[Matrix], Mapping[str, float]] | None = None
     kept: float = 1.0
 
     @property

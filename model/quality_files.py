@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from model import group_bias, metrics
+from model import attributions, group_bias, metrics
 from model.examples import rfc3339
 from model.findings import Finding
 from model.label_quality import Outcomes
@@ -74,6 +74,13 @@ def violations(findings: Iterable[Finding]) -> Document:
 def bias_violations(findings: Iterable[Finding]) -> Document:
     """`constraint_violations.json` of bias."""
     return {"version": BIAS_VERSION, "violations": [_bias(each) for each in findings if _is_biased(each)]}
+
+
+def attribution_violations(findings: Iterable[Finding]) -> Document:
+    """`constraint_violations.json` of feature attributions; there is one label, the only output."""
+    found = [each for each in findings if each.check == attributions.CHECK and each.outcome == "violated"]
+    told = {"label": "label0", "metric_name": "shap", "constraint_check_type": attributions.CHECK}
+    return {"version": BIAS_VERSION, "violations": [told | {"description": each.sentence} for each in found]}
 
 
 def _is_biased(finding: Finding) -> bool:

@@ -29,6 +29,7 @@ from tests.local.conftest import ROOT, eventually, start
 CARDS, LEARNED, WARMED = 420, 28, 4
 DAYS = {"quiet": 3, "vanished": 3, "upstream": 3, "amounts": 3, "fraud": 7, "lost": 2}
 """Parts of the market that are streamed one after the other, and how many days each has."""
+ATTRIBUTIONS = "feature_attribution_drift_check"
 SMALL_FRAUDS = 200
 PLAN = {"quality_days": 9, "maturity_days": 1, "fewest_frauds": 10}
 Change = Callable[[dict[str, Any]], dict[str, Any]]
@@ -229,7 +230,7 @@ def test_unchanged_traffic_violates_nothing(stack: Monitored, parts: dict[str, S
     assert found.last == "Nothing changed", found.findings.sentence
     assert found.findings.rows == len(parts["quiet"].transactions)
     judged = {each.check for each in found.findings.findings if each.outcome != "skipped"}
-    assert judged >= {"baseline_drift_check", "completeness_check", "score_drift_check", "parity_check"}
+    assert judged >= {"baseline_drift_check", "completeness_check", "score_drift_check", "parity_check", ATTRIBUTIONS}
     assert not stack.is_on("-retrain-") and not stack.is_on("DataQualityAlarm")
     assert b"<html" in stack.read(f"{found.watch.uri}report.html").lower()
 

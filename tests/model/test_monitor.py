@@ -64,8 +64,8 @@ def test_look_at_unchanged_traffic_finds_nothing(tmp_path: Path, seed: int) -> N
     assert violated(found) == set()
     assert {each.check for each in found.findings} == {
         "volume_check", "completeness_check", "categorical_values_check", "decision_rate_check", "staleness_check",
-        "parity_check", "score_drift_check", "baseline_drift_check", "default_check", "label_feed_check",
-        "model_quality_check", "bias_drift_check",
+        "parity_check", "score_drift_check", "feature_attribution_drift_check", "baseline_drift_check", "default_check",
+        "label_feed_check", "model_quality_check", "bias_drift_check",
     }  # fmt: skip
     assert (found.rows, found.looked_at) == (given.in_window.sum(), given.in_window.sum())
     assert found.champion_age_days == pytest.approx(14, abs=0.1)
@@ -333,6 +333,7 @@ def test_job_leaves_files_of_model_monitors_schemas(job: Job) -> None:
         for name, schema in zip(("statistics", "constraints", "constraint_violations"), schemas, strict=True):
             validated(output / folder / f"{name}.json", schema)
     validated(output / "champion/bias/constraint_violations.json", "bias_violations")
+    validated(output / "champion/explainability/constraint_violations.json", "explainability_violations")
 
     told = json.loads((output / "champion/constraint_violations.json").read_text())["violations"]
     drifted = {
