@@ -48,7 +48,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         check: what was looked at, in the words of Model Monitor where it has one: `baseline_drift_check`,
             `completeness_check`, `categorical_values_check`, `data_type_check`, `missing_column_check`; else
             `score_drift_check`, `feature_attribution_drift_check`, `default_check`, `decision_rate_check`,
-            `volume_check`, `model_quality_check`, `bias_drift_check`, `parity_check`, `label_feed_check`, `staleness_check`.
+            `volume_check`, `model_quality_check`, `bias_drift_check`, `parity_check`,
+            `label_feed_check`, `staleness_check`.
         concern: of a violation.
         name: of the feature, field, metric or group.
         variant: `champion` or `challenger`; `all` for what is the same for both.
