@@ -39,10 +39,10 @@ setup: .venv/.synced
 demo: setup
 	@$(BIN)/fraud demo
 
-# First what shares a machine, a file to a process; then what starts whole stacks, or keeps both cores busy by itself.
+# A file to a process; first what is quick, then what starts whole stacks.
 test: setup
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --ignore=tests/end_to_end --ignore=tests/mutants
-	@$(BIN)/python -m pytest tests/end_to_end tests/mutants
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/end_to_end tests/mutants
 
 # --- The artefact: what `sam build` makes for each function, made once ---------------------------------------------------
 

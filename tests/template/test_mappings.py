@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 Mappings = dict[str, dict[str, Any]]
-STREAM_RETENTION = {"TransactionStream": 168 * 3600, "DecisionTable": 24 * 3600}
 
 
 @pytest.fixture
@@ -67,10 +66,20 @@ def test_records_age_out_of_a_mapping_before_they_age_out_of_the_stream(
     on_streams: Mappings, template: dict[str, Any]
 ) -> None:
     """With time left for a person to read from the stream what even the on-failure destination did not receive."""
-    assert template["Resources"]["TransactionStream"]["Properties"]["RetentionPeriodHours"] == 168
+    of_profile = {"Fn::FindInMap": ["Profiles", {"Ref": "Profile"}, "LongestRecordAge"]}
     ages = {source: each["MaximumRecordAgeInSeconds"] for source, each in on_streams.items()}
-    assert ages == {"TransactionStream": 24 * 3600, "DecisionTable": 12 * 3600}
-    assert all(age <= STREAM_RETENTION[source] / 2 for source, age in ages.items())
+    assert ages == {"TransactionStream": of_profile, "DecisionTable": 12 * 3600}
+    for profile in template["Mappings"]["Profiles"].values():
+        assert profile["LongestRecordAge"] <= profile["RetentionHours"] * 3600 / 2
+
+
+def test_stream_has_the_shards_and_the_retention_of_its_profile(template: dict[str, Any]) -> None:
+    stream = template["Resources"]["TransactionStream"]["Properties"]
+    shards = {"Fn::FindInMap": ["Profiles", {"Ref": "Profile"}, "Shards"]}
+    assert stream["ShardCount"] == {"Fn::If": ["HasShards", {"Ref": "StreamShards"}, shards]}
+    assert stream["RetentionPeriodHours"] == {"Fn::FindInMap": ["Profiles", {"Ref": "Profile"}, "RetentionHours"]}
+    kept = {name: (each["Shards"], each["RetentionHours"]) for name, each in template["Mappings"]["Profiles"].items()}
+    assert kept == {"minimal": (1, 24), "production": (4, 168)}
 
 
 def test_what_was_given_up_goes_to_the_quarantine_in_full(on_streams: Mappings) -> None:
