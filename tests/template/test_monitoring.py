@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from checks import conditions
 from fraud import monitoring_plan, monitoring_task
 from fraud.aws.announcements import DETAIL_TYPES, SOURCE
 from fraud.monitoring_findings import RUN, VIOLATIONS
@@ -221,3 +222,15 @@ def test_what_is_captured_lies_where_the_endpoints_role_may_write(template: dict
     for name in ("DeployChallengerFunction", "RefreshMonitoringFunction"):
         variables = template["Resources"][name]["Properties"]["Environment"]["Variables"]
         assert variables["CAPTURE_PERCENTAGE"] == {"Ref": "CapturePercentage"}
+
+
+@pytest.mark.parametrize(("region", "registries"), [("eu-west-1", 2), ("ca-west-1", 1), ("eu-south-2", 2)])
+def test_job_role_names_no_registry_where_the_region_has_none(
+    template: dict[str, Any], region: str, registries: int
+) -> None:
+    stage = conditions.Stage(template, conditions.values(template, {}) | {"AWS::Region": region})
+    role = stage.settled(template["Resources"]["MonitoringJobRole"])
+    statements = role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    [images] = [each["Resource"] for each in statements if "ecr:BatchGetImage" in each["Action"]]
+    assert len(images) == registries
+    assert not any('"none"' in json.dumps(each) for each in images)
