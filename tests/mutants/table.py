@@ -37,6 +37,7 @@ GATES = "fraud/gates.py"
 MODEL_PACKAGE = "fraud/model_package.py"
 ROLLOUT = "fraud/rollout.py"
 ROLLOUT_STORE = "fraud/aws/rollout_store.py"
+COMPARE_AND_SET = "fraud/aws/compare_and_set.py"
 SLOT_ALARMS = "fraud/aws/slot_alarms.py"
 ABORTING = "fraud/services/aborting.py"
 CHALLENGER = "fraud/services/challenger.py"
@@ -532,14 +533,14 @@ TABLE = (
         "a record is written although another writer moved it",
         (27, 31),
         ROLLOUT_STORE,
-        "_stands(revision=number(stored.revision - 1))",
+        "stands(revision=number(stored.revision - 1))",
         '{"ConditionExpression": "attribute_exists(pk)"}',
     ),
     Mutant(
         "routing is written although somebody else moved it",
         (27,),
         ROLLOUT_STORE,
-        "before = ABSENT if routing.epoch == 1 else _stands(epoch=number(routing.epoch - 1))",
+        "before = ABSENT if routing.epoch == 1 else stands(epoch=number(routing.epoch - 1))",
         "before: Item = {}",
     ),
     Mutant(
@@ -559,7 +560,7 @@ TABLE = (
     Mutant(
         "a rollout in the middle of another's write is taken for a broken table",
         (27,),
-        ROLLOUT_STORE,
+        COMPARE_AND_SET,
         '{transact_write.CONDITION_FAILED, "TransactionConflict"}',
         "{transact_write.CONDITION_FAILED}",
     ),
@@ -742,7 +743,7 @@ TABLE = (
         "a lock is taken although another took it first",
         (30,),
         ROLLOUT_STORE,
-        "condition = _stands(revision=number(previous.revision), owner=text(previous.owner))",
+        "condition = stands(revision=number(previous.revision), owner=text(previous.owner))",
         "condition: Item = {}",
     ),
     Mutant(
