@@ -278,6 +278,7 @@ def test_a_former_champion_that_refuses_to_go_is_left_to_a_person_and_the_new_on
 
 def test_a_pause_holds_the_rollout_and_resuming_lets_it_go_on() -> None:
     world = stack(pause_seconds=3_000)
+    busy = world.per_second
     held: list[int] = []
 
     def hold(world: RolloutWorld) -> None:
@@ -285,11 +286,13 @@ def test_a_pause_holds_the_rollout_and_resuming_lets_it_go_on() -> None:
             return
         if not held:
             world.steering.pause("grace", "lunch")
-            world.per_second = 1
+            world.per_second = 0
         assert world.routing is not None
         held.append(world.routing.share_bps)
+        world.flow(20)
         if len(held) > 5:
             world.steering.resume("grace")
+            world.per_second = busy
 
     run = machine(world, meanwhile=hold).run({})
     assert held == [5_000] * 6
