@@ -1,0 +1,1 @@
+"""Asks a real AWS account what this project assumes of AWS: priced beforehand, removed afterwards."""

@@ -1,0 +1,1 @@
+"""What runs in containers of a probe's own."""
