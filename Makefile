@@ -12,7 +12,7 @@ check = @out=$$({ $(2); } 2>&1) && echo "ok      $(1)" || { printf '%s\n%s\n' "F
 # $(call report,what,command) says in that line what the command said, too.
 report = @out=$$({ $(2); } 2>&1) && echo "ok      $(1): $$out" || { printf '%s\n%s\n' "FAILED  $(1)" "$$out"; exit 1; }
 
-.PHONY: setup demo test check build state-machines lock clean
+.PHONY: setup demo test check build state-machines verify-aws lock clean
 .DEFAULT_GOAL := setup
 
 setup: .venv/.synced
@@ -44,18 +44,15 @@ test: setup
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --ignore=tests/end_to_end --ignore=tests/mutants
 	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/end_to_end tests/mutants
 
-# --- The artefact: what `sam build` makes for each function, made once ---------------------------------------------------
+# --- The artefact: what `sam build` makes of functions/ and dependencies/ -------------------------------------------------
 
-SHIPPED := $(shell find functions -type f -not -name '*.pyc')
+SHIPPED := template.yaml samconfig.toml $(shell find functions dependencies model -type f -not -name '*.pyc')
 
-build: build/.functions
+build: .aws-sam/.built
 	@:
 
-build/.functions: .venv/.synced $(SHIPPED)
-	@rm -rf build/functions && mkdir -p build
-	@cp -R functions build/functions && find build/functions -name __pycache__ -prune -exec rm -rf {} +
-	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --only-binary :all: --python $(BIN)/python \
-	  --target build/functions --requirement functions/requirements.txt
+.aws-sam/.built: .venv-sam/.synced $(SHIPPED)
+	@out=$$($(SAM) build 2>&1) || { printf '%s\n' "FAILED  sam build" "$$out"; exit 1; }
 	@touch $@
 
 # --- State machines: authored in Python, deployed as they are committed --------------------------------------------------
@@ -69,12 +66,12 @@ state-machines: .venv-authoring/.synced
 
 MACHINES := $(sort $(wildcard state_machines/*.asl.json))
 CHECKS := lint format types imports lock-file requirements sam-validate cfn-lint checkov artefact state-machines \
-  asl cfn-lint-asl
+  asl cfn-lint-asl template plants first-calls
 
 .PHONY: $(CHECKS:%=check-%)
 
 # Two at a time, and all of them although one fails.
-check: .venv/.synced .venv-sam/.synced .venv-authoring/.synced .venv-checkov/.synced build/.functions
+check: .venv/.synced .venv-sam/.synced .venv-authoring/.synced .venv-checkov/.synced .aws-sam/.built
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 $(CHECKS:%=check-%)
 
 check-lint: setup
@@ -93,7 +90,7 @@ check-lock-file: setup
 	$(call check,uv.lock agrees with pyproject.toml,$(BIN)/uv lock --check && $(BIN)/uv lock --check --project checks)
 
 check-requirements: setup
-	$(call check,functions/requirements.txt agrees with uv.lock,$(EXPORT) | diff functions/requirements.txt -)
+	$(call check,dependencies/requirements.txt agrees with uv.lock,$(EXPORT) | diff dependencies/requirements.txt -)
 
 check-sam-validate: .venv-sam/.synced
 	$(call check,sam validate --lint,$(SAM) validate --lint)
@@ -105,8 +102,17 @@ check-cfn-lint: setup
 check-checkov: .venv-checkov/.synced
 	$(call check,checkov on the translated template,$(BIN)/python -m checks.checkov .venv-checkov/bin/checkov)
 
-check-artefact: build/.functions
-	$(call report,handlers import from the artefact alone,$(BIN)/python -m checks.artefact build/functions)
+check-artefact: .aws-sam/.built
+	$(call report,handlers import from the artefact alone,$(BIN)/python -m checks.artefact .aws-sam/build)
+
+check-first-calls: .aws-sam/.built
+	$(call report,built functions answer their first call,$(BIN)/python -m checks.first_calls .aws-sam/build)
+
+check-template: setup
+	$(call check,tests of the template and of its permissions,$(BIN)/python -m pytest --quiet tests/template tests/permissions)
+
+check-plants: setup
+	$(call report,planted faults turn their check red,$(BIN)/python -m checks.plants)
 
 check-state-machines: .venv-authoring/.synced
 	$(call check,state machines and their pictures are as authored (else: make state-machines),$(AUTHOR) --check)
@@ -123,10 +129,16 @@ build/asl-validator/.installed: checks/package.json checks/package-lock.json
 	@npm ci --silent --prefix $(@D)
 	@touch $@
 
+# --- What an account has still to confirm; see docs/verify-aws.md --------------------------------------------------------
+
+# Creates nothing by itself; to spend: make verify-aws ARGS='--yes-spend --account ID --region REGION'
+verify-aws: setup
+	@$(BIN)/python -m verification $(ARGS)
+
 # --- Upkeep ---------------------------------------------------------------------------------------------------------------
 
 lock: setup
-	@$(BIN)/uv lock --quiet && $(EXPORT) > functions/requirements.txt
+	@$(BIN)/uv lock --quiet && $(EXPORT) > dependencies/requirements.txt
 	@$(BIN)/uv lock --quiet --project checks
 	@npm install --silent --prefix checks --package-lock-only --omit-lockfile-registry-resolved
 

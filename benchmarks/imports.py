@@ -1,29 +1,22 @@
 """CPU that handlers take to import from the artefact, each in a fresh interpreter, beside boto3 alone.
 
-`python -m benchmarks.imports build/functions`, after `make build`: once as it is built, which is from source, for
-neither `sam build` compiles nor can a function write what it compiled; and once as if it had been compiled.
+`python -m benchmarks.imports .aws-sam/build`, after `make build`: once as it is built, the layer compiled and our own
+code not; and once all from source, as if dependencies/Makefile had not compiled either.
 """
 
 from __future__ import annotations
 
 import argparse
-import compileall
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-from checks.artefact import environment, functions, import_seconds
-from checks.translation import translate
+from checks.artefact import FROM_SOURCE, Built, built, environment, import_seconds
 
 BOTO3 = "boto3"
-
-Variables = Mapping[str, str]
 
 
 class Import(NamedTuple):
@@ -34,51 +27,35 @@ class Import(NamedTuple):
     ratio: float
 
 
-class Compiled(Exception):
-    """The artefact holds compiled files, which a function would not find."""
-
-
 def main() -> None:
     arguments = _parser().parse_args()
-    artefact = arguments.artefact.resolve()
-    refuse_compiled(artefact)
-    wanted: dict[str, Variables] = {BOTO3: {}}
-    wanted |= {function["Handler"]: environment(function) for function in functions(translate())}
-    with tempfile.TemporaryDirectory() as directory:
-        for title, root in {"as built": artefact, "compiled": compiled(artefact, Path(directory))}.items():
-            rounds = turns(wanted, arguments.rounds, partial(import_seconds, root))
-            Console().print(_table(title, compared(rounds)))
+    functions = built(arguments.artefact.resolve())
+    titles: dict[str, Sequence[str]] = {"as built": (), "from source": FROM_SOURCE}
+    for title, options in titles.items():
+        rounds = turns(measures(functions, options), arguments.rounds)
+        Console().print(_table(title, compared(rounds)))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.imports", description=__doc__)
-    parser.add_argument("artefact", type=Path, help="directory that `make build` made")
+    parser.add_argument("artefact", type=Path, help="directory that `sam build` made")
     parser.add_argument("--rounds", type=int, default=5, help="imports of each, of which the shortest counts")
     return parser
 
 
-def refuse_compiled(artefact: Path) -> None:
-    """Look for compiled files.
+def measures(functions: Sequence[Built], options: Sequence[str]) -> dict[str, Callable[[], float]]:
+    """What measures each handler's import, and boto3's alone, with options of the interpreter."""
 
-    Raises:
-        Compiled: there is one.
-    """
-    if found := next(artefact.rglob("*.pyc"), None):
-        raise Compiled(f"{found.relative_to(artefact)}: make the artefact again")
+    def measure(path: Sequence[str], name: str, variables: Mapping[str, str]) -> Callable[[], float]:
+        return lambda: import_seconds(path, name, variables, options)
 
-
-def compiled(artefact: Path, directory: Path) -> Path:
-    """A copy of the artefact in a directory, with every module compiled."""
-    copy = shutil.copytree(artefact, directory / "compiled")
-    compileall.compile_dir(copy, quiet=2)
-    return copy
+    handlers = {each.handler: measure(each.path, each.handler, environment(each)) for each in functions}
+    return {BOTO3: measure(functions[0].path, BOTO3, {}), **handlers}
 
 
-def turns(
-    wanted: Mapping[str, Variables], rounds: int, measure: Callable[[str, Variables], float]
-) -> list[dict[str, float]]:
+def turns(wanted: Mapping[str, Callable[[], float]], rounds: int) -> list[dict[str, float]]:
     """Seconds of each in each round: all take turns, so that what else the machine does meets all alike."""
-    return [{name: measure(name, variables) for name, variables in wanted.items()} for _ in range(rounds)]
+    return [{name: measure() for name, measure in wanted.items()} for _ in range(rounds)]
 
 
 def compared(rounds: Sequence[Mapping[str, float]]) -> list[Import]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from local import conditions
+
 _FUNCTION = "AWS::Serverless::Function"
 _LAYER = "AWS::Serverless::LayerVersion"
 _STATE_MACHINE = "AWS::Serverless::StateMachine"
@@ -30,12 +32,27 @@ class Translated:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A template in YAML with CloudFormation's short forms, or in JSON; definitions of state machines stand in it."""
+    """A template in YAML with CloudFormation's short forms, or in JSON, without layers that have to be built.
+
+    Definitions of state machines stand in it.
+    """
     document: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    _leave_built_layers(document)
     for properties in _of_type(document, _STATE_MACHINE):
         if isinstance(properties.get("DefinitionUri"), str):
             properties["Definition"] = _definition(path.parent / properties.pop("DefinitionUri"))
     return document
+
+
+def _leave_built_layers(document: dict[str, Any]) -> None:
+    """What would have to be built first is the packages that functions import; here they are installed already."""
+    layers = {name: each for name, each in document["Resources"].items() if each["Type"] == _LAYER}
+    built = [name for name, each in layers.items() if "BuildMethod" in each.get("Metadata", {})]
+    for properties in [*_of_type(document, _FUNCTION), document.get("Globals", {}).get("Function", {})]:
+        if "Layers" in properties:
+            properties["Layers"] = [each for each in properties["Layers"] if each.get("Ref") not in built]
+    for name in built:
+        del document["Resources"][name]
 
 
 def _definition(path: Path) -> dict[str, Any]:
@@ -55,8 +72,16 @@ def _of_type(template: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
     return [resource["Properties"] for resource in template["Resources"].values() if resource["Type"] == kind]
 
 
-def translate(template: dict[str, Any], code: Mapping[str, str], deployable: set[str], region: str) -> Translated:
+def translate(
+    template: dict[str, Any],
+    code: Mapping[str, str],
+    deployable: set[str],
+    region: str,
+    parameters: Mapping[str, str] | None = None,
+) -> Translated:
     """Replace code directories by their s3:// addresses, expand SAM, and set aside types that cannot be deployed.
+
+    What the parameters would not have created is set aside, too, but not left out.
 
     Raises: NotSupported if a function has several layers and reads them.
     """
@@ -64,9 +89,11 @@ def translate(template: dict[str, Any], code: Mapping[str, str], deployable: set
     native = _expand(template, region)
     _require_one_layer(native)
     refused = {n: r["Type"] for n, r in native["Resources"].items() if r["Type"] not in deployable}
+    wanted = set(conditions.standing(native, parameters or {}))
+    left_out = {name: kind for name, kind in refused.items() if name in wanted}
     for name in refused:
         del native["Resources"][name]
-    return Translated(json.dumps(native), tuple(f"{name} ({kind})" for name, kind in sorted(refused.items())))
+    return Translated(json.dumps(native), tuple(f"{name} ({kind})" for name, kind in sorted(left_out.items())))
 
 
 def _place_code(template: dict[str, Any], code: Mapping[str, str]) -> None:

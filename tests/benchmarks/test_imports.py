@@ -1,19 +1,18 @@
-"""The benchmark of imports takes turns, keeps the best of each, and measures nothing that was compiled unasked."""
+"""The benchmark of imports takes turns, and keeps the best of each."""
 
 from __future__ import annotations
 
 from itertools import count
 from pathlib import Path
 
-import pytest
-
-from benchmarks.imports import Compiled, Import, compared, compiled, refuse_compiled, turns
+from benchmarks.imports import Import, compared, measures, turns
+from checks.artefact import FROM_SOURCE, Built
 
 
 def test_imports_take_turns_round_by_round() -> None:
     clock = count(1.0)
 
-    assert turns({"boto3": {}, "a": {}}, 2, lambda *_: next(clock)) == [
+    assert turns({"boto3": lambda: next(clock), "a": lambda: next(clock)}, 2) == [
         {"boto3": 1.0, "a": 2.0},
         {"boto3": 3.0, "a": 4.0},
     ]
@@ -25,12 +24,13 @@ def test_best_of_each_is_compared_with_the_best_of_boto3() -> None:
     assert compared(rounds) == [Import("b", 8.0, 4.0), Import("a", 3.0, 1.5), Import("boto3", 2.0, 1.0)]
 
 
-def test_compiled_copy_leaves_the_artefact_as_it_was(tmp_path: Path) -> None:
-    artefact = tmp_path / "functions"
-    artefact.mkdir()
-    (artefact / "module.py").write_text("x = 1\n")
-    copy = compiled(artefact, tmp_path)
+def test_a_handler_is_measured_beside_boto3_from_the_artefact(tmp_path: Path) -> None:
+    (tmp_path / "python" / "boto3").mkdir(parents=True)
+    for name in ("works.py", "python/boto3/__init__.py"):
+        (tmp_path / name).write_text("def handler(): ...\n")
+    function = Built("F", "works.handler", tmp_path, (tmp_path,), {})
 
-    refuse_compiled(artefact)
-    with pytest.raises(Compiled, match=r"__pycache__/module\..*\.pyc"):
-        refuse_compiled(copy)
+    assert {name: measure() >= 0 for name, measure in measures([function], FROM_SOURCE).items()} == {
+        "boto3": True,
+        "works.handler": True,
+    }

@@ -36,6 +36,7 @@ def test_a_function_without_a_layer_keeps_its_variables() -> None:
     configuration = {
         "FunctionName": "f",
         "FunctionArn": "arn",
+        "Role": "arn:aws:iam::123456789012:role/f",
         "Handler": "f.handler",
         "LoggingConfig": {"LogGroup": "/aws/lambda/f"},
         "Environment": {"Variables": {"SOURCE": "/opt"}},
@@ -67,6 +68,18 @@ def test_the_content_of_a_layer_is_placed_like_code() -> None:
     resources = translated(with_layers("First"))
     (layer,) = [each for each in resources.values() if each["Type"] == "AWS::Lambda::LayerVersion"]
     assert layer["Properties"]["Content"] == {"S3Bucket": "assets", "S3Key": "1.zip"}
+
+
+def test_a_layer_that_has_to_be_built_is_set_aside_wherever_it_stands(tmp_path: Path) -> None:
+    document = with_layers("First", "Second", SOURCE="/opt/model")
+    document["Resources"]["First"]["Metadata"] = {"BuildMethod": "makefile"}
+    document["Globals"] = {"Function": {"Layers": [{"Ref": "First"}]}}
+    (tmp_path / "template.json").write_text(json.dumps(document))
+    read = template.read(tmp_path / "template.json")
+
+    assert template.code_directories(read) == {"code/", "Second"}
+    (second,) = translated(read)["F"]["Properties"]["Layers"]
+    assert second["Ref"].startswith("Second")
 
 
 def test_several_layers_are_refused_if_the_function_reads_them() -> None:
