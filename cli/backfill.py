@@ -1,10 +1,12 @@
-"""Gives a new stack the card and terminal states that history led to, so that it does not begin with strangers."""
+"""Writes the card and terminal states that history led to."""
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 from cli import console
+from cli.errors import CommandError
 from cli.target import Target
 
 if TYPE_CHECKING:
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
     from model.dataset import Dataset
 
 KEPT_DAYS = 90
+WRITERS = 16
+"""Writes that are on their way at once."""
+STRANGER = {"version": {"N": "0"}}
+"""Stands for an entity that is not stored."""
 
 
 def backfill(target: Target, dataset: "Dataset") -> None:
@@ -40,3 +46,52 @@ def states(dataset: "Dataset") -> Iterator[tuple[str, "EntityState"]]:
         yield entities.card_key(token), state
     for terminal_id, state in dataset.terminals.items():
         yield entities.terminal_key(terminal_id), state
+
+
+def stored(target: Target) -> dict[str, Any]:
+    """Items of all stored states by key, whatever code wrote them."""
+    pages = (
+        target.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(
+            TableName=target.output("EntityTableName"),
+            ConsistentRead=True,
+            FilterExpression="attribute_exists(#s)",
+            ExpressionAttributeNames={"#s": "state"},
+        )
+    )
+    return {item["entity"]["S"]: item for page in pages for item in page["Items"]}
+
+
+def is_stored(item: Mapping[str, Any] | None, key: str, state: "EntityState") -> bool:
+    """Whether an item holds exactly this state, by the code that runs here."""
+    from fraud.aws import entity_items
+
+    return item is not None and bool(item["state"]["B"] == entity_items.pack_state(state, entity_items.shape_of(key)))
+
+
+def replace(target: Target, changed: Mapping[str, "EntityState"], before: Mapping[str, Any], kept_days: int) -> None:
+    """Write states over those that were read. Raises: CommandError if somebody else wrote one since."""
+    from fraud.aws import entity_items
+
+    table, expires_at = target.output("EntityTableName"), entity_items.expiry(time.time(), kept_days)
+    dynamodb = target.client("dynamodb", max_pool_connections=WRITERS)
+
+    def write(key: str) -> bool:
+        version = int(before.get(key, STRANGER)["version"]["N"])
+        put = entity_items.put(table, key, changed[key], version, expires_at)["Put"]
+        try:
+            dynamodb.put_item(**put)
+        except dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    with console.progress("Writing states", len(changed)) as meter, ThreadPoolExecutor(WRITERS) as pool:
+        conflicts = 0
+        for written in pool.map(write, changed):
+            conflicts += not written
+            meter.advance(1)
+    if conflicts:
+        raise CommandError(
+            f"{conflicts:,} states were written by somebody else meanwhile: hold synchronous requests, then repeat it."
+        )

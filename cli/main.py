@@ -18,10 +18,12 @@ from cli import (
     outputs,
     policy,
     quarantine,
+    redeploy,
     retraining,
     rollout,
     score,
     send,
+    states,
     status,
     teardown,
     train,
@@ -113,8 +115,8 @@ def fraud() -> None:
 
 
 ROOMS = (
-    demo, up, outputs, send, score, labels, train, backtest, tune, deploy, models, retraining, rollout, monitor, policy,
-    status, explain, quarantine, teardown,
+    demo, up, redeploy, outputs, send, score, labels, train, backtest, tune, deploy, models, retraining, rollout,
+    monitor, policy, status, explain, quarantine, states, teardown,
 )  # fmt: skip
 for room in ROOMS:
     room.register(app)

@@ -46,7 +46,7 @@ def up(
     """Serve the stack from template.yaml on this machine until Ctrl-C."""
     require_short(stack_name)
     _check(template)
-    values = dict(_pair(each) for each in parameters or ())
+    values = dict(pair(each) for each in parameters or ())
     from local.laptop import serve
 
     try:
@@ -59,7 +59,8 @@ def up(
         forget()
 
 
-def _pair(given: str) -> tuple[str, str]:
+def pair(given: str) -> tuple[str, str]:
+    """A parameter as given on the command line. Raises: typer.BadParameter."""
     name, equals, value = given.partition("=")
     if not name or not equals:
         raise typer.BadParameter(f"{given!r} is not NAME=VALUE")

@@ -14,26 +14,32 @@ NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 def values(template: Json, given: Mapping[str, str]) -> dict[str, str]:
-    """Every parameter's value, as text: what is given, else its default.
+    """The value of every parameter that has one, as text: what is given, else its default.
 
     Raises:
-        KeyError: a parameter that has no default is not given, or one is given that there is not.
+        KeyError: a parameter is given that there is not.
     """
-    parameters = template["Parameters"]
+    parameters = template.get("Parameters", {})
     unknown = given.keys() - parameters.keys()
     if unknown:
         raise KeyError(*sorted(unknown))
-    return {name: given.get(name, str(each["Default"])) for name, each in parameters.items()}
+    defaults = {name: str(each["Default"]) for name, each in parameters.items() if "Default" in each}
+    return {**defaults, **given}
 
 
 def resources(template: Json, given: Mapping[str, str]) -> dict[str, Any]:
     """The resources that are created, by logical id, with what depends on conditions and mappings decided."""
     stage = Stage(template, values(template, given))
     return {
-        name: stage.settled({key: part for key, part in each.items() if key != "Condition"})
-        for name, each in template["Resources"].items()
-        if stage.holds(each.get("Condition"))
+        name: stage.settled({key: part for key, part in template["Resources"][name].items() if key != "Condition"})
+        for name in standing(template, given)
     }
+
+
+def standing(template: Json, given: Mapping[str, str]) -> list[str]:
+    """Logical ids of the resources that are created."""
+    stage = Stage(template, values(template, given))
+    return [name for name, each in template["Resources"].items() if stage.holds(each.get("Condition"))]
 
 
 class Stage:

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ class Function:
 
     name: str
     arn: str
+    revision: str
+    """Of its code and its layers: an update makes it another one."""
+    role: str
     handler: str
     code: Path
     timeout: float
@@ -36,17 +39,24 @@ class Function:
     @classmethod
     def from_configuration(cls, configuration: Mapping[str, Any], code: Path, layer: Path | None = None) -> "Function":
         """From the answer of GetFunctionConfiguration, and the directories of its code and of its layer."""
-        variables: Mapping[str, str] = configuration.get("Environment", {}).get("Variables", {})
+        variables: Mapping[str, Any] = configuration.get("Environment", {}).get("Variables", {})
         return cls(
             name=configuration["FunctionName"],
             arn=configuration["FunctionArn"],
+            revision=" ".join([configuration.get("CodeSha256", ""), *_layers(configuration)]),
+            role=configuration["Role"].rpartition("/")[2],
             handler=configuration["Handler"],
             code=code,
             timeout=float(configuration.get("Timeout", 3)),
             memory=int(configuration.get("MemorySize", 128)),
             log_group=configuration["LoggingConfig"]["LogGroup"],
-            variables=tuple(sorted((name, _placed(value, layer)) for name, value in variables.items())),
+            # What a template's mapping says in figures is text to a function; CloudFormation makes it so on AWS.
+            variables=tuple(sorted((name, _placed(str(value), layer)) for name, value in variables.items())),
         )
+
+
+def _layers(configuration: Mapping[str, Any]) -> list[str]:
+    return [each if isinstance(each, str) else each["Arn"] for each in configuration.get("Layers") or ()]
 
 
 def _placed(value: str, layer: Path | None) -> str:
@@ -81,11 +91,23 @@ class Environments:
                 self._idle[function].append(environment)
         return invocation
 
+    def retain(self, arns: Collection[str]) -> None:
+        """End what idles for functions that are not there any more."""
+        self._retire(lambda function: function.arn not in arns)
+
     def _acquire(self, function: Function) -> "_Environment":
+        # After an update nothing comes to the old code any more; what still runs ends by it.
+        self._retire(lambda other: other.arn == function.arn and other != function)
         with self._lock:
             if self._idle[function]:
                 return self._idle[function].pop()
         return _Environment(function, self._children, self._location, self._directory)
+
+    def _retire(self, doomed: Callable[[Function], bool]) -> None:
+        with self._lock:
+            retired = [each for function in filter(doomed, list(self._idle)) for each in self._idle.pop(function)]
+        for environment in retired:
+            environment.end()
 
 
 class _Environment:
@@ -149,6 +171,11 @@ class _Environment:
         message = f"RequestId: {request_id} Error: Runtime exited with error: {reason}"
         return {"errorType": "Runtime.ExitError", "errorMessage": message}
 
+    def end(self) -> None:
+        """End it; nothing may be running in it."""
+        self._end()
+        self._log.close()
+
     def _end(self) -> None:
         self.alive = False
         self._channel.close()
@@ -169,6 +196,8 @@ class _Environment:
 def _variables(function: Function, location: Location) -> dict[str, str]:
     return {
         **clean_environment(location),
+        # Lambda gives a function the credentials of its role; here they are the role's name.
+        "AWS_ACCESS_KEY_ID": function.role,
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",

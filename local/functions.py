@@ -1,5 +1,6 @@
 """Puts our execution environments and stream pollers in the places of the stand-in's own."""
 
+import hashlib
 import io
 import threading
 import time
@@ -19,11 +20,25 @@ CODE_LOCATION = "code-location"
 """The one file of a deployed code archive: the directory that functions run from, so that edits need no deployment."""
 
 
+REVISION = "revision"
+"""The other file of it: a digest of what the directory held, so that code that changed is code that is deployed."""
+
+
 def code_archive(directory: Path) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr(CODE_LOCATION, str(directory))
+        file.writestr(REVISION, revision(directory))
     return archive.getvalue()
+
+
+def revision(directory: Path) -> str:
+    """Digest of a directory's place, its files and their content."""
+    digest = hashlib.sha256(f"{directory}\0".encode())
+    for path in sorted(directory.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(f"{path.relative_to(directory)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _code_directory(archive: bytes) -> Path:
@@ -67,6 +82,10 @@ class Functions:
 
     def _reconcile(self) -> bool:
         self._pollers.reconcile()
+        functions = service("lambda_svc")._functions
+        self._environments.retain(
+            self._gateway.scoped(lambda: {f["config"]["FunctionArn"] for f in functions.values()})
+        )
         return False
 
     def _execute(self, record: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Gateway:
         self.url = f"http://127.0.0.1:{self.port}"
         self.location = Location(self.url, region, ACCOUNT)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.at_end: Callable[[], None] = lambda: None
         os.environ.update(_settings(self.port, region, directory))
         self.app = _module("ministack.app")
         # At start it removes containers it takes for its own; containers of this machine are none of our business.
@@ -68,6 +69,7 @@ class Gateway:
         configuration.loglevel = "WARNING"
         self._loop = asyncio.get_running_loop()
         await serve(self._application, configuration, shutdown_trigger=stop.wait)
+        self.at_end()
 
     async def _application(self, scope: Any, receive: Any, send: Any) -> None:
         """The stand-in without its own ending, which imports for seconds what it never used, to shut that down."""

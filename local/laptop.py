@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import pace, schedules
+from local import calls, names, pace, schedules
 from local.athena.queries import Queries
 from local.children import Children
 from local.cloudwatch import metrics
@@ -98,6 +98,8 @@ class _Stack:
             ready.result()
 
     def _install(self) -> None:
+        calls.install(self._gateway)
+        names.install()
         pace.install()
         metrics.install()
         schedules.install()

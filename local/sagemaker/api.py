@@ -1,4 +1,7 @@
-"""SageMaker's JSON protocol: requests checked against the service's own model, answers shaped by it."""
+"""The JSON protocol of SageMaker, and of what scales its endpoints.
+
+Requests are checked against the service's own model, and answers are shaped by it.
+"""
 
 import json
 import re
@@ -31,10 +34,12 @@ def service_model(name: str) -> ServiceModel:
     return botocore.session.get_session().get_service_model(name)
 
 
-def answer(target: str, body: bytes, operations: Mapping[str, Operation]) -> tuple[int, bytes]:
+def answer(
+    target: str, body: bytes, operations: Mapping[str, Operation], service: str = "sagemaker"
+) -> tuple[int, bytes]:
     """Run the operation that the X-Amz-Target header names; HTTP status and JSON body."""
     try:
-        return 200, json.dumps(_run(target.partition(".")[2], body, operations)).encode()
+        return 200, json.dumps(_run(target.partition(".")[2], body, operations, service)).encode()
     except ApiError as error:
         return error.status, error_body(error)
 
@@ -43,19 +48,19 @@ def error_body(error: ApiError) -> bytes:
     return json.dumps({"__type": error.code, "message": str(error), **error.members}).encode()
 
 
-def _run(name: str, body: bytes, operations: Mapping[str, Operation]) -> Document:
+def _run(name: str, body: bytes, operations: Mapping[str, Operation], service: str) -> Document:
     if name not in operations:
         raise ApiError(f"The laptop does not emulate {name}.", "UnknownOperationException")
     request = json.loads(body or b"{}")
-    problems = list(_problems(service_model("sagemaker").operation_model(name), request))
+    problems = list(_problems(service_model(service).operation_model(name), request))
     if problems:
         raise ApiError(f"{len(problems)} validation error detected: {'; '.join(problems)}")
-    return output(name, operations[name](request))
+    return output(name, operations[name](request), service)
 
 
-def output(operation: str, document: Document) -> Document:
+def output(operation: str, document: Document, service: str = "sagemaker") -> Document:
     """The part of a document that an operation answers with, as JSON; documents here hold more than any answer."""
-    shape = service_model("sagemaker").operation_model(operation).output_shape
+    shape = service_model(service).operation_model(operation).output_shape
     answered: Document = _shaped(shape, document) if shape else {}
     return answered
 

@@ -116,6 +116,14 @@ class Endpoints:
         is_going = endpoint["EndpointStatus"] == "Deleting"
         return not is_going and any(capture.is_on(variant.capture) for variant in endpoint["_variants"])
 
+    def machines(self, name: str, variant: str) -> int:
+        """How many a variant has; 0 where it is serverless, or not there."""
+        try:
+            variants: list[Variant] = self._records.get(name)["_variants"]
+        except ApiError:
+            return 0
+        return next((each.settings.get("InitialInstanceCount", 0) for each in variants if each.name == variant), 0)
+
     @contextmanager
     def borrowed(self, name: str, choose: Callable[[Sequence[Variant]], Variant]) -> Iterator[Variant]:
         """One of the variants that answer for an endpoint; it is not taken down before it is given back.
@@ -198,11 +206,9 @@ class Endpoints:
 
 
 def _summary(variant: Variant) -> Document:
-    count_of_instances = variant.settings.get("InitialInstanceCount")
-    return {
-        "VariantName": variant.name,
-        "CurrentWeight": variant.weight,
-        "DesiredWeight": variant.weight,
-        "CurrentInstanceCount": count_of_instances,
-        "DesiredInstanceCount": count_of_instances,
-    }
+    weights = {"VariantName": variant.name, "CurrentWeight": variant.weight, "DesiredWeight": variant.weight}
+    serverless = variant.settings.get("ServerlessConfig")
+    if serverless:
+        return {**weights, "CurrentServerlessConfig": serverless, "DesiredServerlessConfig": serverless}
+    count_of_instances = variant.settings["InitialInstanceCount"]
+    return {**weights, "CurrentInstanceCount": count_of_instances, "DesiredInstanceCount": count_of_instances}

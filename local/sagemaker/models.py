@@ -58,6 +58,10 @@ class Models:
         return ContainerSpec(container["ModelDataUrl"], tuple(sorted(container.get("Environment", {}).items())))
 
 
+_SERVERLESS_STEP = 1_024
+"""MB."""
+
+
 class EndpointConfigs:
     """CreateEndpointConfig and its relatives; a configuration never changes."""
 
@@ -78,8 +82,9 @@ class EndpointConfigs:
     def create(self, request: Document) -> Document:
         for variant in request["ProductionVariants"]:
             self._models.spec(variant.get("ModelName", ""))
-            if not variant.keys() & {"InstanceType", "ServerlessConfig"}:
-                raise ApiError(f"Variant {variant['VariantName']} needs InstanceType or ServerlessConfig.")
+            _check_variant(variant)
+        if any("ServerlessConfig" in variant for variant in request["ProductionVariants"]):
+            _check_serverless(request)
         if "DataCaptureConfig" in request:
             capture.check(request["DataCaptureConfig"])
         name = request["EndpointConfigName"]
@@ -90,3 +95,26 @@ class EndpointConfigs:
 
     def get(self, name: str) -> Document:
         return self._records.get(name)
+
+
+def _check_variant(variant: Document) -> None:
+    name, machines = variant["VariantName"], {"InstanceType", "InitialInstanceCount"}
+    given = machines & variant.keys()
+    if "ServerlessConfig" in variant:
+        if given:
+            raise ApiError(f"Variant {name} is serverless, and has no machines.")
+        if variant["ServerlessConfig"]["MemorySizeInMB"] % _SERVERLESS_STEP:
+            raise ApiError(f"Variant {name}: MemorySizeInMB is one of 1024, 2048, 3072, 4096, 5120 and 6144.")
+    elif given != machines:
+        raise ApiError(f"Variant {name} needs InstanceType and InitialInstanceCount, or ServerlessConfig.")
+
+
+def _check_serverless(request: Document) -> None:
+    """What serverless endpoints exclude.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html
+    """
+    if len(request["ProductionVariants"]) > 1 or "ShadowProductionVariants" in request:
+        raise ApiError("A serverless endpoint has one variant.")
+    if "DataCaptureConfig" in request:
+        raise ApiError("Data capture is not supported for serverless endpoints.")

@@ -21,6 +21,7 @@ from local.sagemaker.monitoring import JobDefinitions, MonitoringSchedules
 from local.sagemaker.processing import ProcessingJobs
 from local.sagemaker.registry import Registry
 from local.sagemaker.runtime import Response, Runtime
+from local.sagemaker.scaling import SERVICE, TARGET_PREFIX, Scaling
 from local.sagemaker.serving import Serving
 from local.sagemaker.tags import Tags
 from local.sagemaker.training import TrainingJobs
@@ -52,13 +53,18 @@ class SageMaker:
         parts = (models, configs, endpoints, self._registry, training, processing, definitions, schedules)
         operations = {name: run for part in parts for name, run in part.operations().items()}
         tags = Tags()
+        self._scaling = Scaling(
+            f"arn:aws:application-autoscaling:{gateway.region}:{ACCOUNT}", endpoints.machines
+        ).operations()
         self._operations = {name: tags.kept(name, run) for name, run in operations.items()} | tags.operations()
         self._turn = threading.Lock()
 
     def install(self) -> None:
         core("router").SERVICE_PATTERNS["sagemaker"] = {"target_prefixes": ["SageMaker."]}
+        core("router").SERVICE_PATTERNS[SERVICE] = {"target_prefixes": [TARGET_PREFIX]}
         application = self._gateway.app
         application.SERVICE_HANDLERS["sagemaker"] = self._handle
+        application.SERVICE_HANDLERS[SERVICE] = self._scale
         application.fix_success_content_type = _except_ours(application.fix_success_content_type)
         service("cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::SageMaker::ModelPackageGroup"] = {
             "create": self._create_group,
@@ -69,6 +75,11 @@ class SageMaker:
         if path.startswith(_INVOCATION[0]) and path.endswith(_INVOCATION[1]):
             return await self._invoke(unquote(path[len(_INVOCATION[0]) : -len(_INVOCATION[1])]), headers, body)
         status, content = await asyncio.to_thread(self._answer, headers.get("x-amz-target", ""), body)
+        return status, dict(_JSON), content
+
+    async def _scale(self, method: str, path: str, headers: dict[str, str], body: bytes, query: Any) -> Response:
+        with self._turn:
+            status, content = answer(headers.get("x-amz-target", ""), body, self._scaling, SERVICE)
         return status, dict(_JSON), content
 
     def _answer(self, target: str, body: bytes) -> tuple[int, bytes]:

@@ -39,6 +39,7 @@ class _Shard:
     source: Source
     reader: ShardReader
     wake: threading.Event = field(default_factory=threading.Event)
+    paused: bool = False
     ended: bool = False
 
 
@@ -60,11 +61,13 @@ class Pollers:
             shard.wake.set()
 
     def reconcile(self) -> None:
-        """Start readers of new mappings and shards; end those of mappings that are gone or disabled."""
+        """Start readers of new mappings and shards, end those of mappings that are gone, and hold the disabled."""
         with self._lock:
             wanted = {} if self._stopped else self._gateway.scoped(self._wanted)
             for key in self._shards.keys() - wanted.keys():
                 self._end(self._shards.pop(key))
+            for key, shard in self._shards.items():
+                self._follow(shard, wanted[key][0])
             for key in wanted.keys() - self._shards.keys():
                 self._start(key, *wanted[key])
 
@@ -76,7 +79,7 @@ class Pollers:
         wanted = {}
         for mapping in list(self._lambda._esms.values()):
             source = open_source(mapping["EventSourceArn"], self._gateway.region)
-            if source is None or not mapping["Enabled"]:
+            if source is None:
                 continue
             for shard in source.shards():
                 wanted[mapping["UUID"], shard] = (mapping, source)
@@ -90,10 +93,18 @@ class Pollers:
         from_start = mapping.get("StartingPosition") == "TRIM_HORIZON"
         position = "" if from_start else self._gateway.scoped(lambda: source.end(name))
         reader = ShardReader(Policy.from_mapping(mapping), position, self._filter(mapping))
-        shard = self._shards[key] = _Shard(mapping, origin, source, reader)
+        shard = self._shards[key] = _Shard(mapping, origin, source, reader, paused=not mapping["Enabled"])
         threading.Thread(
             target=self._gateway.scoped, args=(lambda: self._run(shard),), name=f"poll-{name}", daemon=True
         ).start()
+
+    def _follow(self, shard: _Shard, mapping: dict[str, Any]) -> None:
+        """Take over the mapping's settings; what a disabled one has read and not done stays where it is."""
+        policy, paused = Policy.from_mapping(mapping), not mapping["Enabled"]
+        changed = (shard.reader.policy, shard.paused) != (policy, paused)
+        shard.mapping, shard.reader.policy, shard.paused = mapping, policy, paused
+        if changed:
+            shard.wake.set()
 
     def _filter(self, mapping: dict[str, Any]) -> Callable[[Record], bool]:
         return lambda record: bool(self._lambda._apply_filter_criteria([record.event], mapping))
@@ -112,6 +123,9 @@ class Pollers:
                 shard.wake.wait(1.0)
 
     def _next(self, shard: _Shard) -> Action:
+        if not shard.mapping["Enabled"]:
+            return Wait(None)
+
         def read(after: str, limit: int) -> Any:
             return shard.source.read(shard.origin.shard, after, limit)
 

@@ -110,6 +110,11 @@ class Spine:
         """What Lambda could not get processed."""
         return list(self._objects("QuarantineBucketName", "aws/lambda/"))
 
+    def alarming(self) -> list[str]:
+        """Alarms that are on."""
+        alarms = self._running.client("cloudwatch").describe_alarms(StateValue="ALARM")
+        return [each["AlarmName"] for each in alarms["MetricAlarms"]]
+
     def quarantine_text(self) -> bytes:
         """All of the quarantine."""
         return b"\n".join(self._objects("QuarantineBucketName", ""))

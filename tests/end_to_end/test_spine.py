@@ -77,6 +77,8 @@ def test_every_transaction_is_decided_once_and_told_everywhere(spine: Spine) -> 
     spine.subscribe()
     spine.send_label(early)
     eventually(lambda: spine.early_labels() == {early["transaction_id"]}, PATIENCE)
+    # Every alarm was looked at each second since it was made, and no transaction has come.
+    assert spine.alarming() == []
     refused = poison.records(events[0])
 
     put_with_poison(spine, events, refused)

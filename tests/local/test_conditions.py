@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from checks import conditions
 from checks.translation import read_template
+from local import conditions
 
 TEMPLATE: dict[str, Any] = {
     "Parameters": {"Size": {"Type": "String", "Default": "small"}, "Count": {"Type": "Number", "Default": 0}},
@@ -46,6 +46,11 @@ TEMPLATE: dict[str, Any] = {
 )
 def test_resource_stands_where_its_condition_is_met(given: dict[str, str], standing: set[str]) -> None:
     assert set(conditions.resources(TEMPLATE, given)) == standing
+
+
+def test_parameter_without_a_default_is_needed_only_by_the_conditions_that_ask_for_it() -> None:
+    template = TEMPLATE | {"Parameters": {**TEMPLATE["Parameters"], "Colour": {"Type": "String"}}}
+    assert conditions.standing(template, {}) == ["Always"]
 
 
 def test_property_is_what_its_condition_and_its_mapping_yield() -> None:

@@ -107,7 +107,10 @@ def test_the_applications_own_template_deploys_whole() -> None:
         mappings = running.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     finally:
         running.stop()
-    assert "left out" not in running.announcement
+    queries = ("ErrorsByFunctionQuery", "FollowTransactionQuery", "RolloutStepsQuery", "SlowestBatchesQuery")
+    assert running.announcement.rstrip().partition("left out: ")[2] == ", ".join(
+        f"{name} (AWS::Logs::QueryDefinition)" for name in queries
+    )
     assert [group["ModelPackageGroupArn"] for group in groups] == [arn]
     assert (outputs["EndpointSlotA"], outputs["EndpointSlotB"]) == ("laptop-application-a", "laptop-application-b")
     assert len(mappings) == 4

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 import uuid
 from itertools import chain
 from typing import Any
@@ -137,3 +138,25 @@ def test_a_failed_table_stream_batch_is_written_whole_with_its_records(streams: 
     assert body["DDBStreamBatchInfo"]["batchSize"] == 1
     assert body["responseContext"]["functionError"] == "Unhandled"
     assert json.loads(body["payload"])["Records"][0]["eventName"] == "INSERT"
+
+
+def test_paused_mapping_reads_nothing_and_goes_on_where_it_stopped(
+    stack: Running, streams: Streams, outputs: dict[str, str]
+) -> None:
+    functions = stack.client("lambda")
+    mapping = next(
+        each["UUID"]
+        for each in functions.list_event_source_mappings()["EventSourceMappings"]
+        if each["EventSourceArn"].endswith(outputs["Stream"]) and "reader" in each["FunctionArn"].lower()
+    )
+    streams.put("ok")
+    eventually(lambda: streams.batches("reader") == [[0]])
+    functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+    streams.put(*["ok"] * 3)
+    time.sleep(1.5)  # longer than the service takes to notice
+    assert streams.batches("reader") == [[0]]
+
+    functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+
+    eventually(lambda: sum(map(len, streams.batches("reader"))) >= 4)
+    assert sorted(chain.from_iterable(streams.batches("reader"))) == [0, 0, 1, 2]

@@ -18,12 +18,6 @@ LOG_DELIVERY = {
     "logs:UpdateLogDelivery",
 }
 SAGEMAKER = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:"
-PACKAGES = {
-    "Fn::Sub": [
-        SAGEMAKER + "model-package/${Group}/*",
-        {"Group": {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "ModelPackageGroup"}]}]}},
-    ]
-}
 
 
 def listed(value: Any) -> list[Any]:
@@ -43,15 +37,6 @@ def resources(granted: list[dict[str, Any]]) -> list[Any]:
     return [resource for each in granted for resource in listed(each["Resource"])]
 
 
-def actions(role: dict[str, Any]) -> set[str]:
-    return {action for each in statements(role) for action in listed(each["Action"])}
-
-
 def granted_to(roles: Resources, action: str) -> set[str]:
     """Names of the roles that an action is granted to."""
     return {name.removesuffix("Role") for name, role in roles.items() if granting(role, action)}
-
-
-def in_archive(*prefixes: str) -> list[dict[str, str]]:
-    """Objects of the archive bucket."""
-    return [{"Fn::Sub": f"${{ArchiveBucket.Arn}}/{prefix}/*"} for prefix in prefixes]
