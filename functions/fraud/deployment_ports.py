@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from fraud.rollout_plan import serverless_memory
 from fraud.routing import Routing
 
 LONGEST_NAME = 63
@@ -96,10 +97,18 @@ class RegisteredPackage:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """The machines of an endpoint: their type, such as `ml.m5.large`, and how many."""
+    """What an endpoint runs on: so many of a type such as `ml.m5.large`, or `serverless.2gb`, which has no machines."""
 
     type: str
     count: int = 1
+
+    @property
+    def memory(self) -> int | None:
+        """MB of a serverless endpoint; None for one with machines."""
+        return serverless_memory(self.type)
+
+    def __str__(self) -> str:
+        return f"{self.count} x {self.type}" if self.memory is None else self.type
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +274,37 @@ class Endpoints(Protocol):
 
         False means to try again later: it is on its way up, when it cannot be removed, or on its way out. The caller
         makes sure that no traffic is routed to it.
+
+        Raises:
+            DeploymentFailed: refused.
+            DeploymentInterrupted: no answer; the same call goes on from there.
+        """
+        ...
+
+
+class Scaling(Protocol):
+    """How many machines an endpoint has, by its traffic."""
+
+    def follow(self, endpoint: str, least: int, most: int) -> None:
+        """Have the number of machines follow the traffic between two bounds, from now on.
+
+        Raises:
+            DeploymentFailed: refused.
+            DeploymentInterrupted: no answer; the same call goes on from there.
+        """
+        ...
+
+    def hold(self, endpoint: str) -> None:
+        """Leave it at the machines that it has, until it is told to follow again.
+
+        Raises:
+            DeploymentFailed: refused.
+            DeploymentInterrupted: no answer; the same call goes on from there.
+        """
+        ...
+
+    def forget(self, endpoint: str) -> None:
+        """Let go of an endpoint that is to be removed; of one that is not scaled there is nothing to let go.
 
         Raises:
             DeploymentFailed: refused.

@@ -26,11 +26,13 @@ from fraud.aws.package_store import S3PackageStore
 from fraud.aws.registry import SageMakerRegistry
 from fraud.aws.rollout_store import DynamoRolloutStore
 from fraud.aws.routing_store import DynamoRoutingStore
+from fraud.aws.scaling import ApplicationAutoScaling
 from fraud.aws.slot_alarms import CloudWatchSlotAlarms
 from fraud.aws.traffic import CloudWatchTraffic
 from fraud.bootstrap import CALLS
 from fraud.deployment_ports import Capture, Hosting
 from fraud.errors import InvalidPlan, InvalidSettings
+from fraud.rollout_plan import serverless_memory
 from fraud.services.aborting import Aborting
 from fraud.services.challenger import Challenger
 from fraud.services.judging import Judging
@@ -39,7 +41,7 @@ from fraud.services.rollback import Rollback
 from fraud.services.rollout_records import RolloutRecords
 from fraud.services.rollout_start import RolloutStart
 from fraud.services.shifting import Shifting
-from fraud.services.slots import Slots
+from fraud.services.slots import Scaled, Slots
 from fraud.services.steering import Steering
 from fraud.settings import (
     AbortSettings,
@@ -71,7 +73,8 @@ def rollout_start(env: Mapping[str, str] = os.environ) -> RolloutStart:
         traffic=CloudWatchTraffic(cloudwatch, namespace, time.time),
         rollback=_rollback(names.rollout_table),
         slots=slots,
-        default_plan=_default_plan(names.rollout_plan),
+        default_plan=_plan("ROLLOUT_PLAN", names.rollout_plan),
+        profile_plan=_plan("PROFILE_PLAN", names.profile_plan),
     )
 
 
@@ -87,7 +90,7 @@ def challenger(env: Mapping[str, str] = os.environ) -> Challenger:
     return Challenger(
         records=_records(names.rollout_table),
         packages=Packages(registry, S3PackageStore(_client("s3"), names.model_bucket)),
-        endpoints=_endpoints(sagemaker),
+        endpoints=_endpoints(sagemaker, _scaling()),
         slots=_slots(names, sagemaker),
         scorer=_scorer(),
         hosting=partial(_hosting, names),
@@ -203,24 +206,31 @@ def _rollback(table: str) -> Rollback:
 
 def _slots(names: DeploySettings | AbortSettings, sagemaker: Any) -> Slots:
     endpoint_names = {"a": names.endpoint_slot_a, "b": names.endpoint_slot_b}
-    return Slots(_endpoints(sagemaker), _routing(names.rollout_table), endpoint_names)
+    scaling = _scaling()
+    scaled = Scaled(scaling, names.most_instances) if names.most_instances else None
+    return Slots(_endpoints(sagemaker, scaling), _routing(names.rollout_table), endpoint_names, scaled)
 
 
-def _endpoints(sagemaker: Any) -> SageMakerEndpoints:
-    return SageMakerEndpoints(sagemaker, time.sleep, SageMakerModelMonitor(sagemaker))
+def _scaling() -> ApplicationAutoScaling:
+    return ApplicationAutoScaling(_client("application-autoscaling"))
 
 
-def _default_plan(text: str) -> dict[str, Any]:
+def _endpoints(sagemaker: Any, scaling: ApplicationAutoScaling) -> SageMakerEndpoints:
+    return SageMakerEndpoints(sagemaker, time.sleep, SageMakerModelMonitor(sagemaker), scaling)
+
+
+def _plan(variable: str, text: str) -> dict[str, Any]:
     """Fails here, at the start, rather than in the middle of somebody's rollout."""
     try:
         plan: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
         rollout_plan.parse(plan)
     except (msgspec.DecodeError, InvalidPlan) as error:
-        raise InvalidSettings(f"ROLLOUT_PLAN is no plan: {error}") from error
+        raise InvalidSettings(f"{variable} is no plan: {error}") from error
     return plan
 
 
 def _hosting(names: DeploySettings, instance_type: str) -> Hosting:
     percentage = names.capture_percentage
-    capture = Capture(names.capture_uri, percentage, names.volume_key) if percentage else None
+    captures = percentage and serverless_memory(instance_type) is None
+    capture = Capture(names.capture_uri, percentage, names.volume_key) if captures else None
     return Hosting(names.execution_role, endpoints.volume_key(instance_type, names.volume_key), capture)

@@ -8,6 +8,7 @@ Everything has a default, so that `{}` is a plan.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any, Literal
@@ -20,6 +21,8 @@ from fraud.routing import BASIS_POINTS
 DAY = 86_400
 MOST_STEPS = 10
 LONGEST_TYPE = 63
+SERVERLESS = re.compile(r"serverless\.([1-6])gb")
+"""Memory of a serverless endpoint, in the sizes that SageMaker has, where a type of machine could stand."""
 ENDPOINT_LOOK, PAUSED_LOOK, APPROVAL_LOOK = 60, 300, 600
 """Seconds between looks at an endpoint on its way, in a pause, and while a person is asked; at most."""
 LONGEST_REMOVAL = 4 * 3_600
@@ -96,8 +99,9 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         approval: whether a person is asked: `never`, `before_traffic` or `before_full` traffic.
         approval_seconds: how long an answer is waited for; without one the rollout is rolled back.
         pause_seconds: longest pause; after it the rollout is rolled back.
-        instance_type: machines of the challenger's endpoint; the champion's, where neither input nor stack says.
-        instance_count: how many; likewise.
+        instance_type: machines of the challenger's endpoint, or `serverless.1gb` to `serverless.6gb` for none at all;
+            the champion's, where neither input nor stack says.
+        instance_count: how many machines; likewise. A serverless endpoint has none.
         gates: limits.
     """
 
@@ -126,8 +130,9 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         for name, least, most in _BOUNDS:
             _within(f"plan.{name}", getattr(self, name), least, most)
         _require(
-            self.instance_type.startswith("ml.") and len(self.instance_type) <= LONGEST_TYPE,
-            f"plan.instance_type is no ml. type: {self.instance_type[:LONGEST_TYPE]!r}",
+            _is_type(self.instance_type),
+            "plan.instance_type is neither an ml. type nor serverless.1gb to .6gb: "
+            f"{self.instance_type[:LONGEST_TYPE]!r}",
         )
         longest = max(self.shadow_seconds, self.bake_seconds, self.soak_seconds)
         _require(
@@ -176,6 +181,16 @@ _BOUNDS = (
     ("pause_seconds", 10, 2 * DAY),
     ("instance_count", 1, 100),
 )
+
+
+def serverless_memory(instance_type: str) -> int | None:
+    """MB of a serverless endpoint; None for one with machines."""
+    size = SERVERLESS.fullmatch(instance_type)
+    return 1_024 * int(size[1]) if size else None
+
+
+def _is_type(name: str) -> bool:
+    return serverless_memory(name) is not None or (name.startswith("ml.") and len(name) <= LONGEST_TYPE)
 
 
 def merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,10 +75,14 @@ class ShadowSettings:
 
 @dataclass(frozen=True, slots=True)
 class PrepareSettings:
-    """Environment of `prepare_rollout`; `rollout_plan` is the JSON text of the stack's default plan."""
+    """Environment of `prepare_rollout`.
+
+    `rollout_plan` is the JSON text of the stack's default plan, `profile_plan` that of its profile's.
+    """
 
     rollout_table: str
     rollout_plan: str
+    profile_plan: str
     endpoint_slot_a: str
     endpoint_slot_b: str
     model_package_group: str
@@ -90,7 +94,7 @@ class PrepareSettings:
 
 @dataclass(frozen=True, slots=True)
 class DeploySettings:
-    """Environment of `deploy_challenger`."""
+    """Environment of `deploy_challenger`; an endpoint has `most_instances`, if that is more than its plan says."""
 
     rollout_table: str
     endpoint_slot_a: str
@@ -102,6 +106,7 @@ class DeploySettings:
     volume_key: str
     capture_uri: str
     capture_percentage: int
+    most_instances: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,7 @@ class AbortSettings:
     alarm_prefix: str
     alarm_topic: str
     event_bus: str
+    most_instances: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,9 +257,8 @@ def from_env(kind: type[Settings], env: Mapping[str, str]) -> Settings:
 
 def _reader(name: str) -> Callable[[Mapping[str, str], str], Any]:
     """What reads a variable, by the unit that its name ends with."""
-    return {"days": _days, "hours": _hours, "percentage": _percentage, "ms": _budget}.get(
-        name.rpartition("_")[2], _text
-    )
+    hundred = {"percentage": _to_hundred, "instances": _to_hundred}
+    return {"days": _days, "hours": _hours, "ms": _budget, **hundred}.get(name.rpartition("_")[2], _text)
 
 
 def _text(env: Mapping[str, str], name: str) -> str:
@@ -277,7 +282,7 @@ def _hours(env: Mapping[str, str], name: str) -> float:
     return float(value)
 
 
-def _percentage(env: Mapping[str, str], name: str) -> int:
+def _to_hundred(env: Mapping[str, str], name: str) -> int:
     value = _text(env, name)
     if not value.isdecimal() or not int(value) <= 100:
         raise InvalidSettings(f"{name} must be a whole number from 0 to 100")

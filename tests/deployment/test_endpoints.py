@@ -12,12 +12,12 @@ from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from fraud.aws.endpoints import ATTEMPTS, SageMakerEndpoints, volume_key
-from fraud.deployment_ports import Capture, Endpoints, EndpointState, Hosting, Phase
+from fraud.aws.endpoints import ATTEMPTS, SERVERLESS_CALLS, SageMakerEndpoints, volume_key
+from fraud.deployment_ports import Capture, Endpoints, EndpointState, Hosting, Instance, Phase
 from fraud.errors import DeploymentFailed, DeploymentInterrupted
 from tests.deployment.packages import ARN, KEY, PLAN, ROLE
 from tests.fakes.monitoring import FakeModelMonitor, Scheduled, schedule
-from tests.fakes.rollouts import MemoryEndpoints
+from tests.fakes.rollouts import MemoryEndpoints, MemoryScaling
 
 ARNS = "arn:aws:sagemaker:eu-central-1:123456789012:"
 MODEL = {"ModelName": PLAN.name}
@@ -141,6 +141,24 @@ def test_create_what_exists_with_the_same_content_is_adopted(sagemaker: SageMake
     sagemaker.endpoints.create(PLAN)
 
     assert sagemaker.waits == []
+
+
+def test_create_serverless_slot_has_memory_and_no_machines(sagemaker: SageMaker) -> None:
+    plan = replace(PLAN, instance=Instance("serverless.2gb"))
+    name = plan.name
+    assert name != PLAN.name
+    variant = {
+        "VariantName": "primary",
+        "ModelName": name,
+        "InitialVariantWeight": 1.0,
+        "ServerlessConfig": {"MemorySizeInMB": 2_048, "MaxConcurrency": SERVERLESS_CALLS},
+    }
+    sagemaker.creates("create_model", CREATE_MODEL | {"ModelName": name}, "ModelArn")
+    config_of = {"EndpointConfigName": name}
+    sagemaker.creates("create_endpoint_config", config_of | {"ProductionVariants": [variant]}, "EndpointConfigArn")
+    sagemaker.creates("create_endpoint", ENDPOINT | config_of, "EndpointArn")
+
+    sagemaker.endpoints.create(plan)
 
 
 def test_create_model_described_with_a_list_of_containers_is_adopted(sagemaker: SageMaker) -> None:
@@ -430,6 +448,17 @@ def test_clear_endpoint_whose_schedule_cannot_be_looked_at_is_interrupted(sagema
 
     with pytest.raises(DeploymentInterrupted, match=r"^later$"):
         watched(sagemaker, monitor).clear("fraud-a")
+
+
+def test_clear_endpoint_that_is_scaled_is_let_go_before_it_is_deleted(sagemaker: SageMaker) -> None:
+    scaling = MemoryScaling(bounds={"fraud-a": (1, 2)})
+    sagemaker.answers("describe_endpoint", ENDPOINT, endpoint("InService"))
+    sagemaker.refuses("delete_endpoint", "AccessDeniedException", status=403)
+
+    with pytest.raises(DeploymentFailed, match="AccessDenied"):
+        SageMakerEndpoints(sagemaker.client, sagemaker.waits.append, scaling=scaling).clear("fraud-a")
+
+    assert scaling.bounds == {}
 
 
 @pytest.mark.parametrize("status", ["Creating", "Updating"])

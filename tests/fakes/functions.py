@@ -30,6 +30,8 @@ ENVIRONMENT = {
     "LABEL_ARCHIVE_STREAM": "label-archive",
     "EVENT_BUS": "fraud",
     "ROLLOUT_PLAN": "{}",
+    "PROFILE_PLAN": "{}",
+    "MOST_INSTANCES": "4",
     "ENDPOINT_SLOT_A": "fraud-a",
     "ENDPOINT_SLOT_B": "fraud-b",
     "MODEL_PACKAGE_GROUP": "fraud",

@@ -23,7 +23,7 @@ from fraud.services.rollback import Rollback
 from fraud.services.rollout_records import RolloutRecords
 from fraud.services.rollout_start import RolloutStart
 from fraud.services.shifting import Shifting
-from fraud.services.slots import Slots
+from fraud.services.slots import Scaled, Slots
 from fraud.services.steering import Steering
 from tests.deployment import packages
 from tests.fakes import rollouts, samples, shadow
@@ -32,6 +32,7 @@ from tests.fakes.faults import Clock, Faults, Watched
 from tests.fakes.rollouts import (
     MemoryEndpoints,
     MemoryRegistry,
+    MemoryScaling,
     RecordingAnnouncements,
     RecordingBell,
     RecordingCallbacks,
@@ -42,6 +43,7 @@ from tests.fakes.shadow import ShadowWorld
 from tests.fakes.world import MemoryStores, Rows, ScriptedScorer, Stores, World
 
 SLOTS = {"a": "fraud-a", "b": "fraud-b"}
+MOST_INSTANCES = 4
 ROLE = "arn:aws:iam::123456789012:role/models"
 SECOND = 1.0
 PLAN: Mapping[str, Any] = {
@@ -99,6 +101,7 @@ class RolloutWorld:
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     objects: Objects = field(default_factory=Objects)
     endpoints: MemoryEndpoints = field(default_factory=MemoryEndpoints)
+    scaling: MemoryScaling = field(default_factory=MemoryScaling)
     alarms: ScriptedAlarms = field(default_factory=ScriptedAlarms)
     callbacks: RecordingCallbacks = field(default_factory=RecordingCallbacks)
     bell: RecordingBell = field(default_factory=RecordingBell)
@@ -208,7 +211,8 @@ class RolloutWorld:
 
     @property
     def slots(self) -> Slots:
-        return Slots(self._watched("endpoints", self.endpoints), self.routings, SLOTS)
+        scaled = Scaled(self._watched("scaling", self.scaling), MOST_INSTANCES)
+        return Slots(self._watched("endpoints", self.endpoints), self.routings, SLOTS, scaled)
 
     @property
     def challenger(self) -> Challenger:

@@ -265,6 +265,31 @@ class Standing:
 
 
 @dataclass
+class MemoryScaling:
+    """Which endpoints follow their traffic.
+
+    Args:
+        bounds: endpoint → fewest and most machines.
+        held: those that do not follow for now.
+    """
+
+    bounds: dict[str, tuple[int, int]] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
+
+    def follow(self, endpoint: str, least: int, most: int) -> None:
+        self.bounds[endpoint] = (least, most)
+        self.held.discard(endpoint)
+
+    def hold(self, endpoint: str) -> None:
+        if endpoint in self.bounds:
+            self.held.add(endpoint)
+
+    def forget(self, endpoint: str) -> None:
+        self.bounds.pop(endpoint, None)
+        self.held.discard(endpoint)
+
+
+@dataclass
 class MemoryEndpoints:
     """Endpoints of any number of slots; each look at one that is on its way brings it nearer to its end.
 

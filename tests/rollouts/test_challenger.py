@@ -40,7 +40,7 @@ from tests.rollouts.stages import (
 )
 
 PLAN = EndpointPlan("fraud-b", SECOND, 2, Instance("ml.m5.large", 1), Hosting(ROLE))
-CREATING = "Endpoint fraud-b is being created on 1 x ml.m5.large."
+CREATING = "Endpoint fraud-b is being created: 1 x ml.m5.large."
 LEFT = EndpointPlan("fraud-b", "arn:of/an/older/1", 1, Instance("ml.m5.large"), Hosting(ROLE))
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from fraud import rollout_bootstrap
 from fraud.aws.model_monitor import SageMakerModelMonitor
+from fraud.aws.scaling import ApplicationAutoScaling
 from fraud.deployment_ports import Capture, Hosting
 from fraud.errors import InvalidSettings
 from fraud.settings import RegistrySettings
@@ -21,13 +22,13 @@ SLOTS = {"a": "fraud-a", "b": "fraud-b"}
 CONSTRUCTORS: Mapping[str, tuple[Callable[[Mapping[str, str]], Any], tuple[str, ...]]] = {
     "prepare_rollout": (
         rollout_bootstrap.rollout_start,
-        ("ROLLOUT_TABLE", "ROLLOUT_PLAN", "MODEL_PACKAGE_GROUP", "MODEL_IMAGE", "MODEL_BUCKET", "ALARM_PREFIX"),
+        ("ROLLOUT_TABLE", "ROLLOUT_PLAN", "PROFILE_PLAN", "MODEL_PACKAGE_GROUP", "MODEL_BUCKET", "ALARM_PREFIX"),
     ),
     "deploy_challenger": (
         rollout_bootstrap.challenger,
         (
             *("ROLLOUT_TABLE", "ENDPOINT_SLOT_A", "ENDPOINT_SLOT_B", "MODEL_PACKAGE_GROUP", "EXECUTION_ROLE"),
-            *("VOLUME_KEY", "CAPTURE_URI", "CAPTURE_PERCENTAGE"),
+            *("VOLUME_KEY", "CAPTURE_URI", "CAPTURE_PERCENTAGE", "MOST_INSTANCES"),
         ),
     ),
     "shift_traffic": (rollout_bootstrap.shifting, ("ROLLOUT_TABLE",)),
@@ -64,8 +65,10 @@ def test_cold_start_with_a_default_plan_that_is_none_fails(plan: str, words: str
 
 
 def test_rollout_start_knows_slots_and_default_plan() -> None:
-    made = rollout_bootstrap.rollout_start(ENVIRONMENT | {"ROLLOUT_PLAN": '{"bake_seconds": 30}'})
+    plans = {"ROLLOUT_PLAN": '{"bake_seconds": 30}', "PROFILE_PLAN": '{"instance_type": "serverless.2gb"}'}
+    made = rollout_bootstrap.rollout_start(ENVIRONMENT | plans)
     assert (made.slots, made.default_plan) == (SLOTS, {"bake_seconds": 30})
+    assert made.profile_plan == {"instance_type": "serverless.2gb"}
 
 
 def test_challenger_hosts_by_what_the_machines_allow() -> None:
@@ -73,12 +76,14 @@ def test_challenger_hosts_by_what_the_machines_allow() -> None:
     role, key = ENVIRONMENT["EXECUTION_ROLE"], ENVIRONMENT["VOLUME_KEY"]
     assert hosting("ml.m5.large") == Hosting(role, key)
     assert hosting("ml.g5.xlarge") == Hosting(role, None)
+    assert hosting("serverless.2gb") == Hosting(role, None)
 
 
 def test_challenger_captures_the_share_that_the_stack_wants() -> None:
     captures = ENVIRONMENT | {"CAPTURE_PERCENTAGE": "10"}
     hosting = rollout_bootstrap.challenger(captures).hosting("ml.m5.large")
     assert hosting.capture == Capture("s3://archive/capture", 10, ENVIRONMENT["VOLUME_KEY"])
+    assert rollout_bootstrap.challenger(captures).hosting("serverless.2gb").capture is None
 
 
 @pytest.mark.parametrize("percentage", ["0.5", "0.0", "101", "-1", "ten"])
@@ -91,6 +96,14 @@ def test_endpoints_are_removed_by_what_knows_the_schedules_that_watch_them() -> 
     for made in (rollout_bootstrap.challenger(ENVIRONMENT), rollout_bootstrap.aborting(ENVIRONMENT)[0]):
         use_case: Any = made
         assert isinstance(use_case.slots.endpoints.monitor, SageMakerModelMonitor)
+        assert isinstance(use_case.slots.endpoints.scaling, ApplicationAutoScaling)
+
+
+def test_endpoints_are_scaled_to_as_many_machines_as_the_stack_allows() -> None:
+    for most, scaled in (("0", None), ("6", 6)):
+        env = ENVIRONMENT | {"MOST_INSTANCES": most}
+        for slots in (rollout_bootstrap.challenger(env).slots, rollout_bootstrap.aborting(env)[0].slots):
+            assert (slots.scaled and slots.scaled.most) == scaled
 
 
 def test_aborting_knows_what_the_alarms_names_begin_with() -> None:

@@ -42,7 +42,9 @@ def test_parse_keeps_what_was_asked_for() -> None:
         ({"steps_bps": 500}, "Expected `array`, got `int`"),
         ({"steps_bps": [1.5]}, r"Expected `int`, got `float` - at `\$\.steps_bps\[0\]`"),
         ({"approval": "sometimes"}, "Invalid enum value 'sometimes'"),
-        ({"instance_type": "m5.large"}, "no ml. type: 'm5.large'"),
+        ({"instance_type": "m5.large"}, "neither an ml. type nor serverless.1gb to .6gb: 'm5.large'"),
+        ({"instance_type": "serverless.7gb"}, "neither an ml. type nor"),
+        ({"instance_type": "serverless.2gb.xl"}, "neither an ml. type nor"),
         ({"gates": {"advisory": ["alarms"]}}, "may name errors, latency, block_rate, review_rate, not alarms"),
         ({"gates": {"advisory": ["errors", "traffic", "luck"]}}, "not traffic, luck"),
     ],
@@ -229,3 +231,10 @@ def test_estimate_takes_more_of_a_shadow_that_has_to_prove_something(asked: dict
     else:
         with pytest.raises(RolloutRefused, match="2,000 of them within its 1,500 s"):
             rollout_plan.estimate(plan, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "memory"), [("serverless.1gb", 1_024), ("serverless.6gb", 6_144), ("ml.m5.large", None)]
+)
+def test_serverless_memory_is_that_of_the_type(kind: str, memory: int | None) -> None:
+    assert rollout_plan.serverless_memory(parse({"instance_type": kind}).instance_type) == memory

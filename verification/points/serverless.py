@@ -10,7 +10,7 @@ from verification.probe import Answer, Place, Probe, Term, differs, judged
 from verification.sandbox import Sandbox
 from verification.stages import KEY
 
-MEMORY_MB = 3_072
+MEMORY_MB = 2_048
 BUDGET_SECONDS = 60.0
 
 

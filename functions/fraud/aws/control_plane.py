@@ -17,6 +17,7 @@ ABSENT = frozenset({"ValidationException", "ValidationError", "ResourceNotFound"
 """SageMaker has no error of its own for what does not exist; its waiters read ValidationException that way too."""
 AGAIN = frozenset(
     {
+        "ConcurrentUpdateException",
         "ConflictException",
         "InternalFailure",
         "InternalServerError",

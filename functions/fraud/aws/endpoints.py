@@ -10,12 +10,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from fraud.aws.control_plane import ABSENT, code, deploying, found
-from fraud.deployment_ports import Capture, EndpointPlan, EndpointState, Phase
+from fraud.deployment_ports import Capture, EndpointPlan, EndpointState, Instance, Phase, Scaling
 from fraud.errors import DeploymentFailed, DeploymentInterrupted
 from fraud.monitoring_ports import ModelMonitor
+from fraud.rollout_plan import serverless_memory
 
 VARIANT = "primary"
 """One variant per endpoint, of the same name everywhere: SageMaker's deployment guardrails need that."""
+SERVERLESS_CALLS = 20
+"""Calls that a serverless endpoint answers at once; an account has 200 for all of its own, fewer in small regions."""
 ATTEMPTS = 5
 """What was just created may not be found yet by the next call, and AWS tells callers to try again."""
 TAKEN = ABSENT | {"ResourceInUse", "ConflictException"}
@@ -33,11 +36,14 @@ Described = Mapping[str, Any]
 
 
 def volume_key(instance_type: str, key: str) -> str | None:
-    """The key for the volumes of a machine; None where its disks encrypt themselves, because SageMaker refuses one.
+    """The key for the volumes of a machine; None where there are none of ours, because SageMaker refuses one.
+
+    Local disks encrypt themselves, and serverless endpoints have no volumes.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html
     """
-    return None if LOCAL_DISKS.match(instance_type) else key
+    has_none = LOCAL_DISKS.match(instance_type) or serverless_memory(instance_type) is not None
+    return None if has_none else key
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,13 @@ class SageMakerEndpoints:
         client: SageMaker.
         sleep: waits so many seconds.
         monitor: removes schedules that watch endpoints; None where nothing does.
+        scaling: lets go of endpoints before they are removed; None where nothing is scaled.
     """
 
     client: Any
     sleep: Callable[[float], None]
     monitor: ModelMonitor | None = None
+    scaling: Scaling | None = None
 
     def create(self, plan: EndpointPlan) -> None:
         """Create model, configuration and endpoint; what already exists with the plan's content is adopted.
@@ -98,7 +106,7 @@ class SageMakerEndpoints:
     def clear(self, endpoint: str) -> bool:
         """One attempt at removing whatever stands under an endpoint's name; True once nothing does.
 
-        A schedule that watches it goes first, because AWS removes no endpoint that one does.
+        A schedule that watches it goes first, because AWS removes no endpoint that one does, and so does its scaling.
         Configuration and model go with it, while the endpoint still tells their name: as soon as its own removal is
         under way, it needs them no more.
 
@@ -118,6 +126,8 @@ class SageMakerEndpoints:
         return found(self.client.describe_endpoint, EndpointName=name)
 
     def _is_removed(self, endpoint: str) -> bool:
+        if self.scaling is not None:
+            self.scaling.forget(endpoint)
         is_watched = self.monitor is not None and not self.monitor.clear(endpoint)
         return not is_watched and self._is_deleted(endpoint)
 
@@ -223,13 +233,18 @@ def _config(plan: EndpointPlan) -> dict[str, Any]:
     variant = {
         "VariantName": VARIANT,
         "ModelName": plan.name,
-        "InstanceType": plan.instance.type,
-        "InitialInstanceCount": plan.instance.count,
         "InitialVariantWeight": 1.0,
+        **_machines(plan.instance),
     }
     key = {"KmsKeyId": plan.hosting.volume_key} if plan.hosting.volume_key else {}
     capture = {"DataCaptureConfig": _capture(plan.hosting.capture)} if plan.hosting.capture else {}
     return {"ProductionVariants": [variant], **key, **capture}
+
+
+def _machines(instance: Instance) -> dict[str, Any]:
+    if instance.memory is None:
+        return {"InstanceType": instance.type, "InitialInstanceCount": instance.count}
+    return {"ServerlessConfig": {"MemorySizeInMB": instance.memory, "MaxConcurrency": SERVERLESS_CALLS}}
 
 
 def _capture(capture: Capture) -> dict[str, Any]:

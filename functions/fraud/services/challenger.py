@@ -77,8 +77,9 @@ class Challenger:
     def _create(self, rollout: Rollout, plan: EndpointPlan) -> Answer:
         if not self.endpoints.clear(plan.endpoint):
             return self._wait(rollout, f"What an earlier rollout left as {plan.endpoint} is being removed.")
+        self.slots.hold()
         self.endpoints.create(plan)
-        sentence = f"Endpoint {plan.endpoint} is being created on {plan.instance.count} x {plan.instance.type}."
+        sentence = f"Endpoint {plan.endpoint} is being created: {plan.instance}."
         noted = rollout.told(self.records.clock(), sentence)
         self.records.save(noted, rollout.plan.deploy_seconds, created=True)
         return self._wait(rollout, sentence)

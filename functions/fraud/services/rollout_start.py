@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
@@ -36,6 +36,7 @@ class RolloutStart:
         rollback: for what a dead execution left.
         slots: name of each slot's endpoint.
         default_plan: of the stack; what a person asks for goes over it.
+        profile_plan: what the stack's profile says where nothing else does.
     """
 
     records: RolloutRecords
@@ -47,6 +48,7 @@ class RolloutStart:
     rollback: Rollback
     slots: Mapping[str, str]
     default_plan: Mapping[str, Any]
+    profile_plan: Mapping[str, Any] = field(default_factory=dict)
 
     # --- Preflight: reads only ---------------------------------------------------------------------------------------
 
@@ -125,12 +127,15 @@ class RolloutStart:
         return plan, rollout_plan.estimate(plan, per_second)
 
     def _wanted(self, request: Request, routing: Routing | None) -> dict[str, Any]:
-        """What was asked for, over the stack's defaults, over the champion's machines: a challenger needs as much."""
+        """What was asked for, over the stack's defaults, the champion's machines, and those of the stack's profile.
+
+        A challenger needs as many machines as the champion has.
+        """
         champion = routing.slots[routing.champion] if routing else None
         machines: dict[str, Any] = {}
         if champion is not None and champion.instance_type:
             machines = {"instance_type": champion.instance_type, "instance_count": champion.instance_count}
-        return rollout_plan.merged({**machines, **self.default_plan}, request.plan)
+        return rollout_plan.merged({**self.profile_plan, **machines, **self.default_plan}, request.plan)
 
     # --- Lock --------------------------------------------------------------------------------------------------------
 

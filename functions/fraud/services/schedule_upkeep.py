@@ -10,6 +10,7 @@ from fraud.errors import ModelMonitorRefused
 from fraud.machine_task import Answer, Task
 from fraud.monitoring import Baseline, Refresh, Schedule, ScheduleStatus
 from fraud.monitoring_ports import ModelMonitor, SchedulePhase, SchedulePlan, schedule_name
+from fraud.rollout_plan import serverless_memory
 from fraud.services.refresh_records import RefreshRecords
 
 QUICK_LOOK_SECONDS, LOOK_SECONDS = 5, 30
@@ -83,7 +84,9 @@ class ScheduleUpkeep:
     def _schedules(self, record: Refresh) -> Iterator[Schedule]:
         routing = self.routing.read()
         served = routing.slots[routing.champion] if routing else None
-        mine = served.endpoint if served and served.model_package == record.champion else ""
+        # A serverless endpoint captures nothing that could be watched.
+        captures = served is not None and serverless_memory(served.instance_type) is None
+        mine = served.endpoint if served and captures and served.model_package == record.champion else ""
         for endpoint in self.endpoints:
             watched = endpoint == mine and self.plans is not None and record.baseline is not None
             yield self._ensured(endpoint, record) if watched else self._cleared(endpoint)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fraud import entities, intake, packing
-from fraud.batch_report import BatchReport
+from fraud.batch_report import BatchReport, Refused
 from fraud.deadline import Deadline
 from fraud.errors import StoreUnavailable
 from fraud.intake import StreamRecord
@@ -78,6 +78,7 @@ class _Batch:
         self._keep(self._compare(admission.again))
         undecided = [each.sequence_number for rows in self.pending.values() for each in rows]
         self.report.failed = packing.in_order(list(self.records), undecided + self.unstored)
+        self.report.undecided = [each.transaction.transaction_id for rows in self.pending.values() for each in rows]
         return self.report
 
     def _round(self, *, alone: bool) -> None:
@@ -145,12 +146,14 @@ class _Batch:
         """Quarantine; what cannot be stored is not acknowledged."""
         if not rejected:
             return
+        refused = [Refused(each.reason, each.payload) for each in rejected]
         try:
             self.scoring.quarantine.put(rejected)
         except StoreUnavailable:
             self.unstored += [each.record_id for each in rejected]
+            self.report.unstored += refused
         else:
-            self.report.rejected += [each.reason for each in rejected]
+            self.report.rejected += refused
 
 
 def _packs(commits: Iterable[CardCommit]) -> Iterator[list[CardCommit]]:
