@@ -21,19 +21,23 @@ LEVER_USE = 0.7
 """Share of provisioned capacity that is used."""
 
 
-def cases(prices: Prices, counts: Counts) -> list[Case]:
+def cases(prices: Prices, counts: Mapping[str, Counts]) -> list[Case]:
     """Every profile at every rate."""
-    return [Case(rate, profile, counts, prices) for profile in PROFILES for rate in RATES]
+    return [Case(rate, profile, counts[profile], prices) for profile in PROFILES for rate in RATES]
+
+
+def profile_counts() -> dict[str, Counts]:
+    """What the template says under each profile."""
+    return {name: load_counts(parameters) for name, parameters in PROFILES.items()}
 
 
 def tables(each: Sequence[Case]) -> dict[str, str]:
     """Markdown, by the name of its place in the page."""
-    counts = each[0].counts
     return {
         "months": month_table(each),
         "largest": largest_table(each),
-        "levers": lever_table([case for case in each if case.profile == PROFILES[0]]),
-        "counts": count_table(counts),
+        "levers": lever_table(each),
+        "counts": count_table({case.profile: case.counts for case in each}),
         "prices": price_table(),
     }
 
@@ -46,7 +50,8 @@ def month_table(each: Sequence[Case]) -> str:
     rows = [[name, *(_usd(month[name]) for month in months)] for name in TERMS]
     rows.append(["**a month**", *(f"**{_usd(total)}**" for total in totals)])
     rows.append(["for a million transactions", *map(_usd, millions)])
-    return _table(["USD", *(f"{case.profile.name}, {case.rate:,}" for case in each)], rows)
+    rows.append(["without a transaction", *(_usd(sum(monthly(replace(case, rate=0)).values())) for case in each)])
+    return _table(["USD", *(f"{case.profile}, {case.rate:,}" for case in each)], rows)
 
 
 def largest_table(each: Sequence[Case]) -> str:
@@ -58,13 +63,13 @@ def _largest(case: Case) -> list[str]:
     month = monthly(case)
     total = sum(month.values())
     names = sorted(month, key=lambda name: -month[name])[:3]
-    return [f"{case.profile.name}, {case.rate:,}", *(f"{name}, {100 * month[name] / total:.0f} %" for name in names)]
+    return [f"{case.profile}, {case.rate:,}", *(f"{name}, {100 * month[name] / total:.0f} %" for name in names)]
 
 
 def lever_table(each: Sequence[Case]) -> str:
     """Totals of the same cases, with one thing changed at a time."""
     rows = [[name, *(_usd(sum(monthly(case).values())) for case in changed)] for name, changed in _levers(each)]
-    return _table(["USD a month, default", *(f"{case.rate:,}" for case in each)], rows)
+    return _table(["USD a month", *(f"{case.profile}, {case.rate:,}" for case in each)], rows)
 
 
 def _levers(each: Sequence[Case]) -> Iterator[tuple[str, list[Case]]]:
@@ -72,7 +77,12 @@ def _levers(each: Sequence[Case]) -> Iterator[tuple[str, list[Case]]]:
     yield f"`DecisionRetentionDays={LEVER_DAYS}`", [_kept_shorter(case) for case in each]
     yield f"provisioned capacity, {100 * LEVER_USE:.0f} % used", [_provisioned(case) for case in each]
     yield "both", [_kept_shorter(_provisioned(case)) for case in each]
-    yield "`CapturePercentage=0`", [replace(case, profile=replace(case.profile, model_monitor=False)) for case in each]
+    yield "`CapturePercentage=0`", [_without_capture(case) for case in each]
+    yield "`EnhancedFanOut=ENABLED`", [replace(case, counts=replace(case.counts, fan_out=True)) for case in each]
+
+
+def _without_capture(case: Case) -> Case:
+    return replace(case, counts=replace(case.counts, slot=replace(case.counts.slot, captured=False)))
 
 
 def _kept_shorter(case: Case) -> Case:
@@ -88,21 +98,36 @@ def _provisioned(case: Case) -> Case:
     return replace(case, prices={**case.prices, **units})
 
 
-def count_table(counts: Counts) -> str:
-    """What was read in the template."""
-    rows = [
+def count_table(counts: Mapping[str, Counts]) -> str:
+    """What was read in the template, profile by profile."""
+    columns = [dict(_counted(each)) for each in counts.values()]
+    rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
+    return _table(["in the template", *counts], rows)
+
+
+def _counted(counts: Counts) -> Iterator[tuple[str, str]]:
+    slot = counts.slot
+    serves = f"serverless, {slot.memory:.0f} GiB" if slot.memory else f"{slot.instances} × {slot.instance_type}"
+    yield from (
+        ("shards", f"{counts.shards}"),
+        ("hours that the stream keeps a record", f"{counts.retention_hours}"),
+        ("an endpoint", serves),
         ("Lambda functions", f"{counts.functions}"),
         ("stream mappings with metrics", f"{counts.mappings}"),
         ("alarms", f"{counts.alarms}"),
         ("metrics that alarms look at", f"{counts.alarm_metrics}"),
+        ("metrics of log lines", f"{counts.filter_metrics}"),
+        ("dashboards", f"{counts.dashboards}"),
+        ("zones of interface endpoints", f"{counts.endpoint_zones}"),
+        ("trails", f"{counts.trails}"),
         ("KMS keys", f"{counts.keys}"),
         ("resources that use the key", f"{counts.encrypted}"),
+        ("days that logs are kept", f"{counts.log_days}"),
         ("days that a decision is kept", f"{counts.decision_days:,}"),
         ("days that the archive is kept", f"{counts.archive_days:,}"),
-        *((f"runs of `{name}` a month", f"{runs:.1f}") for name, runs in counts.runs.items()),
-        *((f"states of `{name}`", f"{states}") for name, states in counts.states.items()),
-    ]
-    return _table(["in the template", "count"], rows)
+    )
+    yield from ((f"runs of `{name}` a month", f"{runs:.1f}") for name, runs in counts.runs.items())
+    yield from ((f"states of `{name}`", f"{states}") for name, states in counts.states.items())
 
 
 def price_table(path: Path = PRICES) -> str:
@@ -148,7 +173,7 @@ def written(page: str, new: Mapping[str, str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the tables into docs/cost.md")
-    new = tables(cases(load_prices(), load_counts()))
+    new = tables(cases(load_prices(), profile_counts()))
     if parser.parse_args().write:
         PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), new), encoding="utf-8")
     else:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fraud import rollout_plan
+from local import conditions
 from local.children import ROOT
 from local.template import read
 
@@ -20,6 +22,12 @@ HOURS = 730
 _WEEK_HOURS = 168
 SECONDS = HOURS * 3_600
 DAY = 86_400
+
+PROFILES: Mapping[str, Mapping[str, str]] = {
+    "minimal": {},
+    "production": {"Profile": "production", "LogRetentionDays": "365"},
+}
+"""Parameters that are set for each, by name."""
 
 Prices = Mapping[str, float]
 """USD for one unit."""
@@ -72,6 +80,11 @@ class Assumed:
         item_overhead: bytes that DynamoDB adds to an item, and to an entry of an index.
         pollers: long polls of an idle queue that Lambda keeps open, each of 20 s.
         key_minutes: for how long a service uses a data key before it asks for another.
+        serverless_ms: that a serverless endpoint is paid for by a call; its cold starts are not paid for.
+        record_bytes: of a transaction in the stream.
+        private_bytes: of a transaction's way through interface endpoints: the model, the archive, the bus.
+        traced_share: of invocations beyond the first in a second, of each function.
+        object_events: calls on objects a day that the trail writes down, and are paid for.
     """
 
     call_ms: float = 10
@@ -82,11 +95,33 @@ class Assumed:
     item_overhead: int = 100
     pollers: int = 5
     key_minutes: int = 5
+    serverless_ms: int = 30
+    record_bytes: int = 500
+    private_bytes: int = 4_000
+    traced_share: float = 0.05
+    object_events: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """An endpoint of a slot.
+
+    Args:
+        memory: GiB of a serverless one; 0 where machines serve.
+        instance_type: of its machines.
+        instances: how many, when nothing is scaled out.
+        captured: whether it captures requests, and Model Monitor runs on them.
+    """
+
+    memory: float
+    instance_type: str
+    instances: int
+    captured: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the template says.
+    """What the template says, under the parameters of a profile.
 
     Args:
         functions: Lambda functions.
@@ -94,12 +129,21 @@ class Counts:
         mappings: event sources that publish metrics.
         alarms: CloudWatch alarms.
         alarm_metrics: metrics that they look at; an alarm is paid for by these.
+        filter_metrics: metrics that are made of log lines.
+        dashboards: CloudWatch dashboards.
         keys: KMS keys.
         encrypted: resources that use the key.
+        endpoint_zones: interface endpoints, times the availability zones that each is in.
+        traced: whether X-Ray is active.
+        trails: CloudTrail trails.
         runs: of each schedule, a month.
         states: of each state machine.
         batch_size: most transactions in an invocation.
-        decision_days, archive_days, archive_standard_days: retention, and what of it is not in Standard-IA.
+        shards, retention_hours: of the stream of transactions.
+        fan_out: whether the stream is read by a consumer of its own.
+        slot: what an endpoint is.
+        log_days, decision_days, archive_days: retention.
+        archive_standard_days: what of the archive's is not in Standard-IA.
     """
 
     functions: int
@@ -107,36 +151,24 @@ class Counts:
     mappings: int
     alarms: int
     alarm_metrics: int
+    filter_metrics: int
+    dashboards: int
     keys: int
     encrypted: int
+    endpoint_zones: int
+    traced: bool
+    trails: int
     runs: Mapping[str, float]
     states: Mapping[str, int]
     batch_size: int
+    shards: int
+    retention_hours: int
+    fan_out: bool
+    slot: Slot
+    log_days: int
     decision_days: int
     archive_days: int
     archive_standard_days: int
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """Parameters that one sets.
-
-    Args:
-        name: of the column.
-        shards: parameter StreamShards.
-        instances: `instance_count` in the parameter RolloutPlan.
-        log_days: parameter LogRetentionDays.
-        model_monitor: whether the account has Model Monitor, and the parameter CapturePercentage is above 0.
-    """
-
-    name: str
-    shards: int
-    instances: int
-    log_days: int
-    model_monitor: bool = True
-
-
-PROFILES = (Profile("default", shards=1, instances=1, log_days=30), Profile("production", 4, 2, 365))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +177,15 @@ class Case:
 
     Args:
         rate: transactions a second.
-        profile: what was set.
-        counts: what the template says.
+        profile: its name.
+        counts: what the template says under it.
         prices: of a unit.
         measured: of the code.
         assumed: of AWS and of the traffic.
     """
 
     rate: float
-    profile: Profile
+    profile: str
     counts: Counts
     prices: Prices
     measured: Measured = Measured()
@@ -170,7 +202,7 @@ class Case:
     @property
     def batch(self) -> float:
         """Records in an invocation: Lambda asks a shard once a second."""
-        return min(max(self.rate / self.profile.shards, 1), self.counts.batch_size)
+        return min(max(self.rate / self.counts.shards, 1), self.counts.batch_size)
 
     @property
     def invocations(self) -> float:
@@ -193,31 +225,58 @@ def load_prices(path: Path = PRICES) -> Prices:
     return {name: each["usd"] / each["per"] for name, each in document["prices"].items()}
 
 
-def load_counts(path: Path = ROOT / "template.yaml") -> Counts:
-    """Counted in the template as written, its state machines read in."""
+def load_counts(parameters: Mapping[str, str], path: Path = ROOT / "template.yaml") -> Counts:
+    """Counted in the template as written, its state machines read in, under values of its parameters."""
     template = read(path)
-    resources: Mapping[str, Json] = template["Resources"]
+    value = conditions.values(template, parameters)
+    resources: Mapping[str, Json] = conditions.resources(template, parameters)
     functions = _of(resources, "AWS::Serverless::Function")
     events = [each for function in functions.values() for each in function.get("Events", {}).values()]
     alarms = _of(resources, "AWS::CloudWatch::Alarm")
-    default = {name: each.get("Default") for name, each in template["Parameters"].items()}
+    stream = resources["TransactionStream"]["Properties"]
     return Counts(
         functions=len(functions),
         memory={name: each["MemorySize"] for name, each in functions.items()},
         mappings=sum("MetricsConfig" in each["Properties"] for each in events),
         alarms=len(alarms),
         alarm_metrics=sum(_looked_at(each) for each in alarms.values()),
+        filter_metrics=len(_of(resources, "AWS::Logs::MetricFilter")),
+        dashboards=len(_of(resources, "AWS::CloudWatch::Dashboard")),
         keys=len(_of(resources, "AWS::KMS::Key")),
         encrypted=sum(_is_encrypted(each) for each in resources.values()),
-        runs={name: _runs(each, default) for name, each in _of(resources, "AWS::Scheduler::Schedule").items()},
+        endpoint_zones=sum(len(each.get("SubnetIds", ())) for each in _of(resources, "AWS::EC2::VPCEndpoint").values()),
+        traced=_traced(template, parameters),
+        trails=len(_of(resources, "AWS::CloudTrail::Trail")),
+        runs={name: _runs(each, value) for name, each in _of(resources, "AWS::Scheduler::Schedule").items()},
         states={
             name: len(each["Definition"]["States"])
             for name, each in _of(resources, "AWS::Serverless::StateMachine").items()
         },
         batch_size=functions["ScoreTransactionsFunction"]["Events"]["Transactions"]["Properties"]["BatchSize"],
-        decision_days=default["DecisionRetentionDays"],
-        archive_days=default["ArchiveRetentionDays"],
+        shards=stream["ShardCount"],
+        retention_hours=stream["RetentionPeriodHours"],
+        fan_out=bool(_of(resources, "AWS::Kinesis::StreamConsumer")),
+        slot=_slot(template, value),
+        log_days=int(value["LogRetentionDays"]),
+        decision_days=int(value["DecisionRetentionDays"]),
+        archive_days=int(value["ArchiveRetentionDays"]),
         archive_standard_days=_days_in_standard(resources["ArchiveBucket"]["Properties"]),
+    )
+
+
+def _traced(template: Json, parameters: Mapping[str, str]) -> bool:
+    stage = conditions.Stage(template, conditions.values(template, parameters))
+    return bool(stage.settled(template["Globals"]["Function"].get("Tracing")) == "Active")
+
+
+def _slot(template: Json, value: Mapping[str, str]) -> Slot:
+    """By the plan that a rollout has on this stack unless asked otherwise."""
+    profile = template["Mappings"]["Profiles"][value["Profile"]]
+    asked = rollout_plan.merged(json.loads(profile["RolloutPlan"]), json.loads(value["RolloutPlan"]))
+    plan = rollout_plan.parse(asked)
+    memory = (rollout_plan.serverless_memory(plan.instance_type) or 0) / 1_024
+    return Slot(
+        memory, plan.instance_type, plan.instance_count, captured=not memory and value["CapturePercentage"] != "0"
     )
 
 
@@ -240,10 +299,10 @@ def _is_encrypted(resource: Json) -> bool:
     return '"DataKey"' in json.dumps(resource, default=str)
 
 
-def _runs(schedule: Json, default: Mapping[str, Any]) -> float:
+def _runs(schedule: Json, value: Mapping[str, str]) -> float:
     """A month, of `rate(n hours)` and of a cron expression that names a day of the week."""
     given = schedule["ScheduleExpression"]
-    expression = default[given["Ref"]] if isinstance(given, Mapping) else given
+    expression = value[given["Ref"]] if isinstance(given, Mapping) else given
     if every := re.fullmatch(r"rate\((\d+) hours?\)", expression):
         return HOURS / int(every[1])
     assert re.fullmatch(r"cron\(\d+ \d+ \? \* [A-Z]{3} \*\)", expression), expression

@@ -22,6 +22,9 @@ _MAPPING_METRICS = 6
 """Of the group EventCount, of a mapping of a stream."""
 _REMINDER_STATES = 3
 """That a reminder visits when no alarm is on."""
+_FREE_RETENTION_HOURS = 24
+_FLOW_BYTES = 150
+"""Of a flow log's record, of which every zone of an endpoint gives two a minute."""
 _KIB, _MIB, _GIB, _TIB = 2**10, 2**20, 2**30, 2**40
 
 
@@ -89,11 +92,18 @@ def _shadow_invocations(case: Case) -> float:
 
 
 def _endpoint(case: Case) -> float:
-    """The champion all month, and a second slot while rollouts take no longer than they must."""
-    plan = RolloutPlan()
+    """The champion all month, and a second slot while rollouts take no longer than they must.
+
+    A serverless slot is paid for by its calls, of which there is one for each invocation; the second slot answers the
+    rows that are its own, and in the shadow those of the champion again.
+    """
+    slot, plan = case.counts.slot, RolloutPlan()
     stages = plan.shadow_seconds + len(plan.steps_bps) * plan.bake_seconds + plan.soak_seconds
     both = case.rollouts * (plan.deploy_seconds + stages) / 3_600
-    return case.profile.instances * (HOURS + both) * case.prices[f"hosting_{plan.instance_type}"]
+    if slot.memory:
+        seconds = case.invocations * (1 + both / HOURS) * case.assumed.serverless_ms / 1_000
+        return seconds * slot.memory * case.prices["serverless_duration"]
+    return slot.instances * (HOURS + both) * case.prices[f"hosting_{slot.instance_type}"]
 
 
 def _jobs(case: Case) -> float:
@@ -101,22 +111,27 @@ def _jobs(case: Case) -> float:
     runs, hours = case.counts.runs, case.assumed.job_hours
     looks = (runs["DriftTimer"] + runs["MonitoringTimer"]) * case.prices[f"job_{MonitoringPlan().instance_type}"]
     learning = 3 * runs["RetrainingTimer"] * case.prices[f"job_{RetrainingPlan().instance_type}"]
-    hourly = HOURS * case.prices["job_ml.m5.large"] if case.profile.model_monitor else 0
+    hourly = HOURS * case.prices["job_ml.m5.large"] if case.counts.slot.captured else 0
     return hours * (looks + learning + hourly)
 
 
 def _kinesis(case: Case) -> float:
-    hourly = case.prices["kinesis_shard"] + case.prices["kinesis_retention"]
-    return case.profile.shards * HOURS * hourly + case.transactions * case.prices["kinesis_put"]
+    counts, prices = case.counts, case.prices
+    hourly = prices["kinesis_shard"] + (counts.retention_hours > _FREE_RETENTION_HOURS) * prices["kinesis_retention"]
+    read = case.transactions * case.assumed.record_bytes / _GIB * prices["kinesis_fan_out_read"]
+    fan_out = counts.shards * HOURS * prices["kinesis_fan_out_shard"] + read if counts.fan_out else 0
+    return counts.shards * HOURS * hourly + fan_out + case.transactions * prices["kinesis_put"]
 
 
 def _cloudwatch(case: Case) -> float:
-    metrics = (case.measured.own_metrics + _MAPPING_METRICS * case.counts.mappings) * case.prices["cloudwatch_metric"]
+    own = case.measured.own_metrics + case.counts.filter_metrics
+    metrics = (own + _MAPPING_METRICS * case.counts.mappings) * case.prices["cloudwatch_metric"]
+    metrics += case.counts.dashboards * case.prices["cloudwatch_dashboard"]
     alarms = case.counts.alarm_metrics * case.prices["cloudwatch_alarm"]
     start, each = case.measured.log_bytes
     scoring = case.invocations * (start + case.assumed.log_line_bytes) + case.transactions * each
     others = (case.invocations + _shadow_invocations(case) + case.labels) * 2 * case.assumed.log_line_bytes
-    kept = case.assumed.log_compression * case.profile.log_days / (HOURS / 24)
+    kept = case.assumed.log_compression * case.counts.log_days / (HOURS / 24)
     a_byte = (case.prices["logs_ingest"] + kept * case.prices["logs_storage"]) / _GIB
     return metrics + alarms + (scoring + others) * a_byte
 
@@ -167,6 +182,32 @@ def _control(case: Case) -> float:
     )
 
 
+def _network(case: Case) -> float:
+    """Interface endpoints by the hour and zone, what goes through them, and flow logs; gateway endpoints are free."""
+    zones, prices = case.counts.endpoint_zones, case.prices
+    if not zones:
+        return 0.0
+    private = case.transactions * case.assumed.private_bytes / _GIB
+    flows = 2 * zones * HOURS * 60 * _FLOW_BYTES / _GIB
+    hours = zones * HOURS * prices["interface_endpoint_hour"]
+    return hours + private * prices["interface_endpoint_data"] + flows * prices["logs_ingest"]
+
+
+def _traces(case: Case) -> float:
+    """The first invocation in a second of each function on the way of a transaction, and a share of the others."""
+    if not case.counts.traced:
+        return 0.0
+    functions = (case.invocations, case.invocations, _shadow_invocations(case))
+    traced = sum(min(each, SECONDS) + max(each - SECONDS, 0) * case.assumed.traced_share for each in functions)
+    return traced * case.prices["xray_trace"]
+
+
+def _trail(case: Case) -> float:
+    """Data events; the first trail's management events are free, and its objects are few."""
+    days = HOURS / 24
+    return case.counts.trails * days * case.assumed.object_events * case.prices["trail_data_event"]
+
+
 TERMS: Mapping[str, Callable[[Case], float]] = {
     "DynamoDB writes": _dynamodb_writes,
     "DynamoDB reads": _dynamodb_reads,
@@ -178,6 +219,9 @@ TERMS: Mapping[str, Callable[[Case], float]] = {
     "SageMaker jobs": _jobs,
     "Kinesis": _kinesis,
     "CloudWatch": _cloudwatch,
+    "Network": _network,
+    "X-Ray": _traces,
+    "CloudTrail": _trail,
     "S3": _s3,
     "Athena": _athena,
     "KMS": _kms,

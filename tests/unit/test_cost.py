@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks import cost
-from benchmarks.cost_inputs import PRICES, PROFILES, RATES, Assumed, Case, Counts, Measured, load_counts, load_prices
+from benchmarks.cost_inputs import PRICES, PROFILES, RATES, Assumed, Case, Counts, Measured, Slot, load_prices
 from benchmarks.cost_terms import PROJECTION_WRITES, TERMS, monthly
 from checks.translation import read_template
 from fraud import entities, monitoring_findings, windows
@@ -20,8 +20,8 @@ from fraud.aws import metrics, shadow_metrics
 from fraud.aws.projection_store import DynamoProjectionStore
 from fraud.batch_report import BatchReport, Call
 from fraud.ports import TerminalCommit
-from fraud.rollout_plan import Plan as RolloutPlan
 from fraud.shadow_ports import ShadowReport
+from local import conditions
 from local.children import ROOT
 from tests.fakes import samples
 from tests.fakes.memory import recorded
@@ -32,23 +32,23 @@ MILLIONS_AT_1000 = 1_000 * 730 * 3_600 / 1e6
 
 
 @pytest.fixture(scope="module")
-def counts() -> Counts:
-    return load_counts()
+def counts() -> dict[str, Counts]:
+    return cost.profile_counts()
 
 
 @pytest.fixture(scope="module")
-def cases(counts: Counts) -> list[Case]:
+def cases(counts: dict[str, Counts]) -> list[Case]:
     return cost.cases(load_prices(), counts)
 
 
-@pytest.fixture(scope="module")
-def written() -> dict[str, Any]:
-    resources: dict[str, Any] = read_template()["Resources"]
-    return resources
+@pytest.fixture(scope="module", params=list(PROFILES))
+def standing(request: pytest.FixtureRequest, counts: dict[str, Counts]) -> tuple[Counts, dict[str, Any]]:
+    """What was counted under a profile, and the resources that it has."""
+    return counts[request.param], conditions.resources(read_template(), PROFILES[request.param])
 
 
 def case(cases: list[Case], profile: str, rate: int) -> Case:
-    [found] = [each for each in cases if (each.profile.name, each.rate) == (profile, rate)]
+    [found] = [each for each in cases if (each.profile, each.rate) == (profile, rate)]
     return found
 
 
@@ -76,9 +76,8 @@ def test_page_without_a_place_for_a_table_is_refused(cases: list[Case]) -> None:
 
 
 def test_terms_that_the_page_calls_dominant_are_the_largest(cases: list[Case]) -> None:
-    called = dict(re.findall(r"^- \*\*At ([\d,]+) a second: ([\w ]+)\.\*\*", PAGE, re.MULTILINE))
-    assert list(called) == [f"{rate:,}" for rate in RATES]
-    assert [(each.rate, largest(each)) for each in cases] == [(each.rate, called[f"{each.rate:,}"]) for each in cases]
+    called = re.findall(r"^- \*\*(\w+), ([\d,]+) a second: ([\w /-]+)\.\*\*", PAGE, re.MULTILINE)
+    assert called == [(each.profile, f"{each.rate:,}", largest(each)) for each in cases]
 
 
 def test_measurements_and_assumptions_of_the_page_are_those_of_the_model() -> None:
@@ -114,45 +113,58 @@ def test_every_price_raises_some_month_when_it_rises(cases: list[Case]) -> None:
 # --- counts -----------------------------------------------------------------------------------------------------------
 
 
-def test_counts_are_those_of_the_template(counts: Counts, written: dict[str, Any]) -> None:
-    types = Counter(each["Type"] for each in written.values())
+def test_counts_are_those_of_the_template(standing: tuple[Counts, dict[str, Any]]) -> None:
+    counts, resources = standing
+    types = Counter(each["Type"] for each in resources.values())
     assert counts.functions == types["AWS::Serverless::Function"]
     assert counts.alarms == types["AWS::CloudWatch::Alarm"]
     assert counts.keys == types["AWS::KMS::Key"] == 1
+    assert counts.trails == types["AWS::CloudTrail::Trail"]
+    assert counts.dashboards == types["AWS::CloudWatch::Dashboard"] == 1
+    assert counts.filter_metrics == types["AWS::Logs::MetricFilter"]
     assert len(counts.runs) == types["AWS::Scheduler::Schedule"]
     assert len(counts.states) == types["AWS::Serverless::StateMachine"]
 
 
-def test_alarm_is_paid_for_by_the_metrics_that_it_looks_at(counts: Counts, written: dict[str, Any]) -> None:
-    alarms = [each["Properties"] for each in written.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+def test_interface_endpoints_are_paid_for_in_each_of_their_zones(counts: dict[str, Counts]) -> None:
+    resources = conditions.resources(read_template(), PROFILES["production"]).values()
+    interfaces = [each for each in resources if each.get("Properties", {}).get("VpcEndpointType") == "Interface"]
+    assert counts["production"].endpoint_zones == 2 * len(interfaces) > 0
+    assert counts["minimal"].endpoint_zones == 0
+
+
+def test_alarm_is_paid_for_by_the_metrics_that_it_looks_at(standing: tuple[Counts, dict[str, Any]]) -> None:
+    counts, resources = standing
+    alarms = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
     named = sum("MetricName" in each for each in alarms)
     composed = sum("MetricStat" in part for each in alarms for part in each.get("Metrics", ()))
     assert counts.alarm_metrics == named + composed > counts.alarms
 
 
-def test_schedules_are_looks_every_six_hours_reminders_every_hour_and_the_rest_weekly(counts: Counts) -> None:
-    assert {name: pytest.approx(730 / hours) for name, hours in SCHEDULES.items()} == counts.runs
+def test_schedules_are_looks_every_six_hours_reminders_every_hour_and_the_rest_weekly(
+    standing: tuple[Counts, dict[str, Any]],
+) -> None:
+    assert {name: pytest.approx(730 / hours) for name, hours in SCHEDULES.items()} == standing[0].runs
 
 
 SCHEDULES = {"RetrainingTimer": 168, "RetrainingReminder": 1, "DriftTimer": 6, "MonitoringTimer": 168}
 
 
-def test_states_are_those_of_the_rendered_definitions(counts: Counts) -> None:
-    for name, states in counts.states.items():
+def test_states_are_those_of_the_rendered_definitions(counts: dict[str, Counts]) -> None:
+    for name, states in counts["minimal"].states.items():
         file = ROOT / "state_machines" / f"{name.removesuffix('Machine').lower()}.asl.json"
         assert states == len(json.loads(file.read_text(encoding="utf-8"))["States"])
 
 
 def test_profiles_are_the_defaults_and_what_prod_sets() -> None:
-    default, production = PROFILES
-    parameters = read_template()["Parameters"]
-    assert default.shards == parameters["StreamShards"]["Default"]
-    assert default.log_days == parameters["LogRetentionDays"]["Default"]
-    assert default.instances == RolloutPlan().instance_count
     settings = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
     prod = dict(each.split("=") for each in settings["prod"]["deploy"]["parameters"]["parameter_overrides"].split())
-    assert (production.shards, production.log_days) == (int(prod["StreamShards"]), int(prod["LogRetentionDays"]))
-    assert production.instances == 2
+    assert {"minimal": {}, "production": {name: value for name, value in prod.items() if name != "Stage"}} == PROFILES
+
+
+def test_slot_is_what_a_rollout_of_the_profile_makes(counts: dict[str, Counts]) -> None:
+    assert counts["minimal"].slot == Slot(2, "serverless.2gb", 1, captured=False)
+    assert counts["production"].slot == Slot(0, "ml.m5.large", 2, captured=True)
 
 
 # --- measurements -----------------------------------------------------------------------------------------------------
@@ -217,27 +229,46 @@ def test_own_metrics_are_those_that_are_published(
 
 def test_writes_at_1000_are_units_times_their_price(cases: list[Case]) -> None:
     units = 3.962 + 1.007 + 6 + 0.01 * 5
-    assert monthly(case(cases, "default", 1_000))["DynamoDB writes"] == pytest.approx(MILLIONS_AT_1000 * units * 0.625)
+    assert monthly(case(cases, "minimal", 1_000))["DynamoDB writes"] == pytest.approx(MILLIONS_AT_1000 * units * 0.625)
 
 
 def test_events_are_a_dollar_a_million(cases: list[Case]) -> None:
-    assert monthly(case(cases, "default", 1_000))["EventBridge"] == pytest.approx(MILLIONS_AT_1000)
+    assert monthly(case(cases, "minimal", 1_000))["EventBridge"] == pytest.approx(MILLIONS_AT_1000)
 
 
 def test_firehose_takes_a_record_of_2_kb_for_5(cases: list[Case]) -> None:
     gib = MILLIONS_AT_1000 * 1e6 * 1.01 * 5_120 / 2**30
-    assert monthly(case(cases, "default", 1_000))["Firehose"] == pytest.approx(gib * 0.029)
+    assert monthly(case(cases, "minimal", 1_000))["Firehose"] == pytest.approx(gib * 0.029)
 
 
 def test_storage_is_of_all_days_that_a_decision_is_kept(cases: list[Case]) -> None:
     gib = 1_000 * 86_400 * 400 / 2**30
     dollars = gib * ((726 + 100) * (0.25 + 0.20) + (123 + 100) * 0.25)
-    assert monthly(case(cases, "default", 1_000))["DynamoDB storage and backups"] == pytest.approx(dollars)
+    assert monthly(case(cases, "minimal", 1_000))["DynamoDB storage and backups"] == pytest.approx(dollars)
 
 
-def test_shards_are_paid_for_by_the_hour_and_for_a_week_of_retention(cases: list[Case]) -> None:
-    quiet = monthly(case(cases, "production", 1))["Kinesis"]
-    assert quiet == pytest.approx(4 * 730 * (0.015 + 0.020) + 730 * 3_600 / 1e6 * 0.014)
+def test_shards_are_paid_for_by_the_hour_and_for_a_week_of_retention_where_they_have_it(cases: list[Case]) -> None:
+    puts = 730 * 3_600 / 1e6 * 0.014
+    assert monthly(case(cases, "production", 1))["Kinesis"] == pytest.approx(4 * 730 * (0.015 + 0.020) + puts)
+    assert monthly(case(cases, "minimal", 1))["Kinesis"] == pytest.approx(730 * 0.015 + puts)
+
+
+def test_serverless_endpoint_is_paid_for_by_its_calls(cases: list[Case]) -> None:
+    seconds = 730 * 3_600 * 0.030 * (1 + 2 / 168)
+    assert monthly(case(cases, "minimal", 1))["SageMaker endpoints"] == pytest.approx(seconds * 2 * 0.00002)
+
+
+def test_interface_endpoints_are_paid_for_by_the_hour(cases: list[Case]) -> None:
+    quiet = replace(case(cases, "production", 1), rate=0)
+    zones = quiet.counts.endpoint_zones
+    flows = 2 * zones * 730 * 60 * 150 / 2**30 * 0.50
+    assert monthly(quiet)["Network"] == pytest.approx(zones * 730 * 0.01 + flows)
+
+
+def test_traces_are_of_the_first_invocation_in_a_second_and_a_twentieth_of_the_others(cases: list[Case]) -> None:
+    at_1000 = case(cases, "production", 1_000)
+    traced = 3 * 730 * 3_600 * (1 + 9 * 0.05)
+    assert monthly(at_1000)["X-Ray"] == pytest.approx(traced * 5e-6)
 
 
 def test_endpoint_is_two_instances_in_production_and_a_second_slot_two_hours_a_week(cases: list[Case]) -> None:
@@ -246,14 +277,16 @@ def test_endpoint_is_two_instances_in_production_and_a_second_slot_two_hours_a_w
 
 
 def test_batch_is_what_arrives_at_a_shard_in_a_second_and_at_most_a_hundred(cases: list[Case]) -> None:
-    batches = {(each.profile.name, each.rate): each.batch for each in cases}
-    assert [batches["default", rate] for rate in RATES] == [1, 50, 100]
+    batches = {(each.profile, each.rate): each.batch for each in cases}
+    assert [batches["minimal", rate] for rate in RATES] == [1, 50, 100]
     assert [batches["production", rate] for rate in RATES] == [1, 12.5, 100]
 
 
-def test_every_term_costs_something_and_none_less_at_a_higher_rate(cases: list[Case]) -> None:
+def test_every_term_costs_something_where_it_is_built_and_none_less_at_a_higher_rate(cases: list[Case]) -> None:
+    only_production = {"Network", "X-Ray", "CloudTrail"}
     for profile in PROFILES:
-        months = [monthly(case(cases, profile.name, rate)) for rate in RATES]
+        months = [monthly(case(cases, profile, rate)) for rate in RATES]
         for name in TERMS:
             amounts = [month[name] for month in months]
-            assert amounts[0] > 0 and amounts == sorted(amounts), name
+            assert amounts == sorted(amounts), name
+            assert (amounts[0] > 0) == (profile == "production" or name not in only_production), name
