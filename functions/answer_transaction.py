@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fraud import bootstrap
+from fraud import bootstrap, transaction_lines
 
 logger = Logger()
 answering = cache(bootstrap.answering)
@@ -20,10 +20,13 @@ RETRY_AFTER = {503: {"Retry-After": "1"}}
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Decide every transaction of the body, or say what stands in the way."""
+    logger.set_correlation_id(event["requestContext"]["requestId"])
     use_case, publish = answering()
     report = use_case.answer(_body(event), event["requestContext"]["timeEpoch"] / 1000)
     publish(report)
     logger.info("request answered", extra=report.summary())
+    for message, keys in transaction_lines.of_batch(report.batch, "transaction refused"):
+        logger.warning(message, extra=keys)
     headers = {"Content-Type": "application/json"} | RETRY_AFTER.get(report.status, {})
     return {"statusCode": report.status, "headers": headers, "body": report.body()}
 

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fraud import bootstrap, intake
+from fraud import bootstrap, intake, transaction_lines
 from fraud.deadline import Deadline
 from fraud.intake import StreamRecord
 
@@ -25,6 +25,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dic
     report = use_case.score_batch([_record(each["kinesis"]) for each in event["Records"]], deadline)
     publish(report, started - deadline.remaining())
     logger.info("batch scored", extra=report.summary())
+    for message, keys in transaction_lines.of_batch(report, "transaction quarantined"):
+        logger.warning(message, extra=keys)
     return {"batchItemFailures": [{"itemIdentifier": each} for each in report.failed]}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fraud import bootstrap
+from fraud import bootstrap, transaction_lines
 from fraud.deadline import Deadline
 
 logger = Logger()
@@ -27,4 +27,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dic
     if report.shadowed or report.failed:
         told = {"shadowed": report.shadowed, "unanswered": report.unanswered}
         logger.info("decisions shadowed", extra=told | {"to_be_delivered_again": len(report.failed)})
+    left = (each.transaction_id for each in decisions if each.sequence_number in report.failed)
+    for message, keys in transaction_lines.told("decision not shadowed", left if report.failed else ()):
+        logger.warning(message, extra=keys)
     return {"batchItemFailures": [{"itemIdentifier": each} for each in report.failed]}

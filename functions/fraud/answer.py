@@ -118,9 +118,11 @@ class AnswerReport:
         documents = [answer.document() for answer in self.answers]
         return msgspec.json.encode(documents if self.listed else documents[0]).decode()
 
-    def summary(self) -> dict[str, int]:
-        """Counts for the one log line of a request."""
-        return {outcome.name.lower(): count for outcome, count in Counter(a.outcome for a in self.answers).items()}
+    def summary(self) -> dict[str, Any]:
+        """For the one log line of a request: counts, and the ids of what it was answered a decision on."""
+        counts = Counter(answer.outcome.name.lower() for answer in self.answers)
+        ids = [answer.verdict.transaction_id for answer in self.answers if answer.verdict]
+        return dict(counts) | ({"transaction_id": ids if self.listed else ids[0]} if ids else {})
 
 
 def read(body: bytes) -> Request:

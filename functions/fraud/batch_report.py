@@ -31,6 +31,19 @@ class Call:
         return self.unanswered == self.rows
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record that could not be accepted.
+
+    Args:
+        reason: stable word.
+        payload: as it came; what may be told of it is `transaction_lines`' to say.
+    """
+
+    reason: str
+    payload: bytes
+
+
 @dataclass(slots=True)
 class BatchReport:
     """What became of a batch.
@@ -39,7 +52,9 @@ class BatchReport:
         decided: decisions this batch committed.
         latencies: of those, seconds from arrival in the stream until the commit was known.
         repeated: records whose decision already stood, with the same content.
-        rejected: reasons of the records now in quarantine.
+        rejected: records now in quarantine, or refused to the caller.
+        unstored: records that should be in quarantine and could not be put there.
+        undecided: transaction ids that no decision is known to be committed for.
         failed: sequence numbers to be delivered again, lowest first.
         calls: attempts to have a slot score rows.
         transactions: write transactions sent.
@@ -49,7 +64,9 @@ class BatchReport:
     decided: list[Decision] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
     repeated: int = 0
-    rejected: list[str] = field(default_factory=list)
+    rejected: list[Refused] = field(default_factory=list)
+    unstored: list[Refused] = field(default_factory=list)
+    undecided: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     transactions: int = 0
@@ -61,6 +78,6 @@ class BatchReport:
             "decided": len(self.decided),
             "degraded": sum(decision.degraded for decision in self.decided),
             "repeated": self.repeated,
-            "quarantined": dict(Counter(self.rejected)),
+            "quarantined": dict(Counter(each.reason for each in self.rejected)),
             "to_be_delivered_again": len(self.failed),
         }

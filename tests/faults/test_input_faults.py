@@ -207,12 +207,13 @@ def test_fault_34_exception_of_a_store_tells_no_item(functions: Functions) -> No
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
 
 
-def test_fault_34_no_identifier_is_in_any_log_line_or_metric(functions: Functions) -> None:
-    event = payload("secret-transaction", card="secret-card", terminal_id="secret-terminal")
-    assert functions.score(event, event, payload("secret-transaction", amount_minor=3), b"secret-payload") == []
+def test_fault_34_no_card_terminal_or_payload_is_in_any_log_line_or_metric(functions: Functions) -> None:
+    event = payload("a-transaction", card="secret-card", terminal_id="secret-terminal")
+    other = payload("a-transaction", card="secret-card", amount_minor=3)
+    assert functions.score(event, event, other, b"secret-payload") == []
     functions.invoke("project_decisions", golden("dynamodb_decisions"))
     label = golden("sqs_labels")
-    label["Records"][0]["body"] = label["Records"][0]["body"].replace("t1", "secret-transaction")
+    label["Records"][0]["body"] = label["Records"][0]["body"].replace("t1", "a-transaction")
     functions.invoke("record_labels", label)
     assert functions.lines()
     assert "secret" not in functions.log.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 from fraud.answer import UNDECIDED, AnswerReport
 from fraud.aws import metrics
 from fraud.batch_report import BatchReport
+from local.cloudwatch import evaluation
 
 Resources = dict[str, dict[str, Any]]
 OfType = Callable[[str], Resources]
 
 
 NAMESPACE = {"Fn::Sub": "FraudDetection/${AWS::StackName}"}
+LONGEST_DESCRIPTION = 1024
 
 
 @pytest.fixture
@@ -28,7 +31,8 @@ def every_alarm(of_type: OfType) -> Resources:
 def alarms(every_alarm: Resources) -> Resources:
     """Those of the stack that look at one metric of one thing.
 
-    Those of its slots are in test_slot_alarms.py, of its model in test_retraining.py, of looks in test_monitoring.py.
+    Those of its slots are in test_slot_alarms.py, of its model in test_retraining.py, of looks in test_monitoring.py,
+    of the audit in test_audit.py.
     """
     return {name: each for name, each in every_alarm.items() if "AlarmName" not in each and "Dimensions" in each}
 
@@ -60,6 +64,10 @@ def dropped(mapping: str) -> tuple[str, str, str, Any]:
     return "AWS/Lambda", "DroppedEventCount", "EventSourceMappingUUID", {"Ref": mapping}
 
 
+def archive(stream: str) -> tuple[str, str, str, Any]:
+    return "AWS/Firehose", "DeliveryToS3.DataFreshness", "DeliveryStreamName", {"Ref": stream}
+
+
 def scoring(metric: str) -> tuple[Any, str, str, Any]:
     return NAMESPACE, metric, "service", "score_transactions"
 
@@ -79,6 +87,8 @@ def test_every_way_to_be_set_aside_or_late_has_its_alarm(alarms: Resources) -> N
         "DecisionsGivenUpAlarm": (*given_up("ProjectDecisionsFunctionDecisions"), 0),
         "TransactionsNotSetAsideAlarm": (*function("DestinationDeliveryFailures", "ScoreTransactionsFunction"), 0),
         "DecisionsNotSetAsideAlarm": (*function("DestinationDeliveryFailures", "ProjectDecisionsFunction"), 0),
+        "DecisionArchiveLateAlarm": (*archive("DecisionArchive"), 900),
+        "LabelArchiveLateAlarm": (*archive("LabelArchive"), 900),
         "ObservationsGivenUpAlarm": (*dropped("ShadowScoreFunctionDecisions"), 0),
         "RolloutEventsDeadAlarm": (*queue("RolloutDeadLetterQueue"), 0),
         "AbortFailedAlarm": (*function("Errors", "AbortRolloutFunction"), 0),
@@ -91,6 +101,7 @@ def test_every_way_to_be_set_aside_or_late_has_its_alarm(alarms: Resources) -> N
         "LookFailedAlarm": (*machine("ExecutionsFailed", "DriftMachine"), 0),
         "LookTimedOutAlarm": (*machine("ExecutionsTimedOut", "DriftMachine"), 0),
         "MonitoringEventsDeadAlarm": (*queue("MonitoringDeadLetterQueue"), 0),
+        "AuditLogLostAlarm": ("AWS/Events", "TriggeredRules", "RuleName", {"Ref": "AuditLogLostRule"}, 0),
     }
 
 
@@ -115,10 +126,73 @@ def test_a_stack_without_traffic_alarms_nobody(every_alarm: Resources) -> None:
     assert {each["ComparisonOperator"] for each in every_alarm.values()} == {"GreaterThanThreshold"}
 
 
+def deployed(value: Any, template: dict[str, Any]) -> Any:
+    """A property with parameters at their defaults, and other references as texts."""
+    match value:
+        case {"Ref": name}:
+            return template["Parameters"].get(name, {"Default": name})["Default"]
+        case {"Fn::Sub": text}:
+            return str(text)
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"{name}.{attribute}"
+        case dict():
+            return {name: deployed(each, template) for name, each in value.items()}
+        case list():
+            return [deployed(each, template) for each in value]
+    return value
+
+
+def state_without_data(alarm: dict[str, Any], template: dict[str, Any], current: str) -> str:
+    definition = evaluation.parse(deployed(alarm, template))
+    return evaluation.state(definition, definition.datapoints(0.0), current)
+
+
+@pytest.mark.parametrize("current", [evaluation.OK, evaluation.INSUFFICIENT_DATA, evaluation.ALARM])
+def test_every_alarm_of_a_fresh_stack_is_ok_whatever_it_was_before(
+    every_alarm: Resources, template: dict[str, Any], current: str
+) -> None:
+    states = {name: state_without_data(each, template, current) for name, each in every_alarm.items()}
+    assert [name for name, state in states.items() if state != evaluation.OK] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("LabelsDeadAlarm", {"TreatMissingData": "breaching"}),
+        ("LabelsDeadAlarm", {"TreatMissingData": "missing"}),
+        ("MonitoringSilentAlarm", {"ComparisonOperator": "GreaterThanOrEqualToThreshold"}),
+    ],
+)
+def test_alarm_that_a_fresh_stack_would_set_off_is_found(
+    every_alarm: Resources, template: dict[str, Any], name: str, changes: dict[str, Any]
+) -> None:
+    assert state_without_data(every_alarm[name] | changes, template, evaluation.INSUFFICIENT_DATA) != evaluation.OK
+
+
 def test_every_alarm_goes_to_the_topic_and_says_what_to_do(every_alarm: Resources) -> None:
     assert [name for name, each in every_alarm.items() if each["AlarmActions"] != [{"Ref": "AlarmTopic"}]] == []
-    assert [name for name, each in every_alarm.items() if each["AlarmDescription"].count(".") < 2] == []
-    assert max(len(each["AlarmDescription"]) for each in every_alarm.values()) <= 1024
+    assert [name for name, each in every_alarm.items() if each["AlarmDescription"]["Fn::Sub"].count(".") < 2] == []
+
+
+def test_every_alarm_ends_with_the_link_to_its_section_of_the_runbook(
+    every_alarm: Resources, template: dict[str, Any]
+) -> None:
+    descriptions = {name: each["AlarmDescription"]["Fn::Sub"] for name, each in every_alarm.items()}
+    assert [name for name, each in descriptions.items() if not each.endswith(f" ${{RunbookUrl}}#{name.lower()}")] == []
+    longest_link = template["Parameters"]["RunbookUrl"]["MaxLength"] - len("${RunbookUrl}")
+    assert max(map(len, descriptions.values())) + longest_link <= LONGEST_DESCRIPTION
+
+
+@pytest.mark.parametrize("address", ["docs/runbook.md", "https://git.example.com/fraud/blob/main/docs/runbook.md"])
+def test_runbook_may_be_an_address_or_the_file_itself(template: dict[str, Any], address: str) -> None:
+    assert re.search(template["Parameters"]["RunbookUrl"]["AllowedPattern"], address)
+
+
+@pytest.mark.parametrize(
+    "address", ["", "http://example.com/runbook", "https://example.com/runbook#top", "javascript:1"]
+)
+def test_runbook_is_no_other_kind_of_link(template: dict[str, Any], address: str) -> None:
+    assert not re.search(template["Parameters"]["RunbookUrl"]["AllowedPattern"], address)
 
 
 def test_the_applications_own_metrics_are_those_that_its_functions_publish(

@@ -12,7 +12,7 @@ OfType = Callable[[str], Resources]
 def test_tables_buckets_models_and_the_key_outlive_the_stack(of_type: OfType) -> None:
     kinds = ["AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::SageMaker::ModelPackageGroup"]
     kept = {name: resource for kind in kinds for name, resource in of_type(kind).items()}
-    assert len(kept) == 7
+    assert len(kept) == 9
     policies = {name: (each.get("DeletionPolicy"), each.get("UpdateReplacePolicy")) for name, each in kept.items()}
     assert policies == dict.fromkeys(kept, ("Retain", "Retain"))
 

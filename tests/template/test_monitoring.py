@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from checks import conditions
 from fraud import monitoring_plan, monitoring_task
 from fraud.aws.announcements import DETAIL_TYPES, SOURCE
 from fraud.monitoring_findings import RUN, VIOLATIONS
 from fraud.monitoring_plan import Plan
 from fraud.rollout import Stage
+from local import conditions
 
 Resources = dict[str, dict[str, Any]]
 OfType = Callable[[str], Resources]

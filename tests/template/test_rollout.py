@@ -20,9 +20,10 @@ DEAD_LETTERS = {"Fn::GetAtt": ["RolloutDeadLetterQueue", "Arn"]}
 
 @pytest.fixture
 def rules(of_type: OfType) -> Resources:
-    """Those of rollouts; that of retrainings is in test_retraining.py."""
+    """Those of rollouts; that of retrainings is in test_retraining.py, that of the audit in test_audit.py."""
+    others = ("Audit", "Retraining", "Monitoring")
     found = of_type("AWS::Events::Rule").items()
-    return {name: each["Properties"] for name, each in found if not name.startswith(("Retraining", "Monitoring"))}
+    return {name: each["Properties"] for name, each in found if not name.startswith(others)}
 
 
 @pytest.fixture

@@ -62,7 +62,14 @@ def test_report_of_a_list_has_the_gravest_status() -> None:
     answers = [DECIDED, CONFLICT, Answer(Outcome.REFUSED, error="too_large", detail="too large")]
     assert AnswerReport(answers, True, 0.1).status == 409
     assert AnswerReport([*answers, UNDECIDED], True, 0.1).status == 503
-    assert AnswerReport(answers, True, 0.1).summary() == {"decided": 1, "conflict": 1, "refused": 1}
+    assert AnswerReport(answers, True, 0.1).summary() == {
+        "decided": 1,
+        "conflict": 1,
+        "refused": 1,
+        "transaction_id": ["t1", "t1"],
+    }
+    assert AnswerReport([DECIDED], False, 0.1).summary() == {"decided": 1, "transaction_id": "t1"}
+    assert AnswerReport([UNDECIDED], False, 0.1).summary() == {"undecided": 1}
 
 
 def test_report_answers_a_list_with_a_list_and_one_with_one() -> None:

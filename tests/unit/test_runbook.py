@@ -22,7 +22,7 @@ from fraud.transaction import SCHEMA_VERSION
 from model.package_json import SCHEMA_VERSION as PACKAGE_VERSION
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("runbook.md", "operations.md", "claims.md", "migrate-from-amazon-fraud-detector.md")
+PAGES = ("runbook.md", "operations.md", "claims.md", "observability.md", "migrate-from-amazon-fraud-detector.md")
 PARTS = ("Means", "At stake", "Look first", "Mend", "Over when")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 WORDS_OF_THE_CLI_ITSELF = {("aws", "logs", "tail"), ("aws", "s3", "ls"), ("aws", "s3", "cp"), ("aws", "s3", "sync")}
@@ -65,6 +65,10 @@ QUOTED_OF_AWS = [(page, line) for page in PAGES for line in dict.fromkeys(comman
 
 def test_runbook_has_one_section_for_each_alarm_in_the_order_of_the_template() -> None:
     assert list(RUNBOOK) == alarms()
+
+
+def test_anchor_that_an_alarm_links_is_its_sections() -> None:
+    assert {name.lower() for name in alarms()} <= set(anchors(text("runbook.md")))
 
 
 @pytest.mark.parametrize("alarm", RUNBOOK)
