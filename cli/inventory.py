@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from cli.errors import NotFound
 from cli.target import Target
 from cli.teardown_plan import Kind, Step
+from fraud.aws.model_monitor import SageMakerModelMonitor
 
 RETAINED = {
     "AWS::SageMaker::ModelPackageGroup": Kind.MODEL_PACKAGE_GROUP,
@@ -62,10 +63,13 @@ def is_model_role(resource: dict[str, Any]) -> bool:
 
 
 def hosting(target: Target, role: str | None) -> Iterator[Step]:
-    """Endpoints of the slots, and every model that runs under the stack's role with its configurations."""
+    """Endpoints of the slots, what watches them, and every model under the stack's role with its configurations."""
     sagemaker = target.client("sagemaker")
+    monitor = SageMakerModelMonitor(sagemaker)
     slots = [f"{target.stack_name}-{slot}" for slot in "ab"]
     for slot in slots:
+        if not monitor.is_clear(slot):
+            yield Step(Kind.MONITORING, slot)
         if exists(partial(sagemaker.describe_endpoint, EndpointName=slot)):
             yield Step(Kind.ENDPOINT, slot)
     models = {model for slot in slots for model in models_under(sagemaker, slot, role)}

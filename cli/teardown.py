@@ -105,8 +105,29 @@ def remove(target: Target, steps: list[Step]) -> None:
             meter.advance(1)
 
 
+def remove_monitoring(target: Target, name: str) -> None:
+    """Remove an endpoint's schedule, which is refused while a run is not over, then its definitions.
+
+    Raises:
+        CommandError: still there after the longest wait.
+    """
+    from fraud.aws.model_monitor import SageMakerModelMonitor
+
+    monitor, pause = SageMakerModelMonitor(target.client("sagemaker")), pause_of(target, 15)
+    for _ in range(int(LONGEST_WAIT / pause)):
+        if monitor.clear(name):
+            return
+        time.sleep(pause)
+    raise CommandError(
+        f"Model Monitor's schedule of {name} is still there. See its runs in the console, then run this again."
+    )
+
+
 def remove_endpoint(target: Target, name: str) -> None:
-    """Delete it and wait until it is gone; its configuration must outlive it."""
+    """Let go of its scaling, delete it and wait until it is gone; its configuration must outlive it."""
+    from fraud.aws.scaling import ApplicationAutoScaling
+
+    ApplicationAutoScaling(target.client("application-autoscaling")).forget(name)
     sagemaker = target.client("sagemaker")
     sagemaker.delete_endpoint(EndpointName=name)
     wait(sagemaker.get_waiter("endpoint_deleted"), target, 30, EndpointName=name)
@@ -123,11 +144,16 @@ def wait(waiter: Any, target: Target, delay: float, **of: str) -> None:
     """Poll until it is gone. Raises: CommandError."""
     from botocore.exceptions import WaiterError
 
-    pause = 0.5 if target.on_laptop else delay
+    pause = pause_of(target, delay)
     try:
         waiter.wait(**of, WaiterConfig={"Delay": pause, "MaxAttempts": int(LONGEST_WAIT / pause)})
     except WaiterError as error:
         raise CommandError(f"{error} See it in the console, then run this again.") from error
+
+
+def pause_of(target: Target, delay: float) -> float:
+    """Seconds between two looks."""
+    return 0.5 if target.on_laptop else delay
 
 
 def remove_bucket(target: Target, name: str) -> None:
@@ -174,6 +200,7 @@ def calling(service: str, operation: str, parameter: str, **more: object) -> Cal
 
 
 REMOVERS: dict[Kind, Callable[[Target, str], object]] = {
+    Kind.MONITORING: remove_monitoring,
     Kind.ENDPOINT: remove_endpoint,
     Kind.ENDPOINT_CONFIG: calling("sagemaker", "delete_endpoint_config", "EndpointConfigName"),
     Kind.MODEL: calling("sagemaker", "delete_model", "ModelName"),

@@ -8,10 +8,12 @@ from enum import StrEnum
 class Kind(StrEnum):
     """What a step removes, in the order in which AWS allows it.
 
-    Endpoints go before their configuration and model, whose role belongs to the stack; a group of packages can only be
-    deleted empty; a key goes last, because all data is unreadable without it.
+    An endpoint that a schedule watches is not deleted; endpoints go before their configuration and model, whose role
+    belongs to the stack; a group of packages can only be deleted empty; a key goes last, because all data is unreadable
+    without it.
     """
 
+    MONITORING = "Model Monitor's schedule and job definitions of endpoint"
     ENDPOINT = "endpoint"
     ENDPOINT_CONFIG = "endpoint configuration"
     MODEL = "model"

@@ -113,10 +113,10 @@ def test_every_fault_is_said_in_a_line(tmp_path: Path) -> None:
     document = msgspec.json.encode(said("CKV_27")).decode()
     command = stand_in(tmp_path, f"cat <<'REPORT'\n{document}\nREPORT\nexit 1")
 
-    assert wrong(command, TEMPLATE, SKIP) == []
-    assert wrong(command, TEMPLATE, "[]") == ["CKV_27 Queue: Ensure CKV_27"]
-    assert "reason" in wrong(command, TEMPLATE, SKIP.replace(REASON, ""))[0]
-    assert wrong(stand_in(tmp_path, "echo broken; exit 2"), TEMPLATE, SKIP) == ["broken\n"]
+    assert wrong(command, TEMPLATE, SKIP, [{}]) == []
+    assert wrong(command, TEMPLATE, "[]", [{}]) == ["CKV_27 Queue: Ensure CKV_27"]
+    assert "reason" in wrong(command, TEMPLATE, SKIP.replace(REASON, ""), [{}])[0]
+    assert wrong(stand_in(tmp_path, "echo broken; exit 2"), TEMPLATE, SKIP, [{}]) == ["broken\n"]
 
 
 def test_skips_of_this_template_are_read_and_stand_once() -> None:

@@ -14,8 +14,11 @@ from typer.testing import CliRunner
 from cli.inventory import find_stack, take
 from cli.main import app
 from cli.target import Target
-from cli.teardown import REMOVERS
+from cli.teardown import LONGEST_WAIT, REMOVERS
 from cli.teardown_plan import Kind, Step, kept, plan
+from fraud.aws.scaling import ApplicationAutoScaling
+from fraud.monitoring_ports import definition_prefix, schedule_name
+from tests.fakes.model_monitor_service import MonitoringService, Schedule, refused
 
 ROLE = "arn:aws:iam::123456789012:role/models"
 STEPS = st.lists(st.builds(Step, st.sampled_from(Kind), st.sampled_from("xyz")))
@@ -39,7 +42,10 @@ def test_plan_without_data_keeps_every_piece_of_it(found: list[Step]) -> None:
 def test_plan_ends_hosting_before_the_stack_and_data_before_its_key() -> None:
     order = list(Kind)
     for earlier, later in itertools.pairwise(
-        [Kind.ENDPOINT, Kind.ENDPOINT_CONFIG, Kind.MODEL, Kind.STACK, Kind.MODEL_PACKAGE, Kind.MODEL_PACKAGE_GROUP]
+        [
+            *(Kind.MONITORING, Kind.ENDPOINT, Kind.ENDPOINT_CONFIG, Kind.MODEL, Kind.STACK),
+            *(Kind.MODEL_PACKAGE, Kind.MODEL_PACKAGE_GROUP),
+        ]
     ):
         assert order.index(earlier) < order.index(later)
     assert order[-1] is Kind.KEY
@@ -98,13 +104,31 @@ def host(sagemaker: Any, model: str, role: str) -> None:
     sagemaker.create_endpoint_config(EndpointConfigName=f"{model}-config", ProductionVariants=[variant])
 
 
+def watch(monitoring: MonitoringService, endpoint: str) -> None:
+    """Have a schedule watch an endpoint, which moto knows nothing of."""
+    definition = f"{definition_prefix(endpoint)}01234567"
+    monitoring.definitions[definition] = {"DataQualityJobInput": {"EndpointInput": {"EndpointName": endpoint}}}
+    monitoring.schedules[schedule_name(endpoint)] = Schedule({"MonitoringJobDefinitionName": definition})
+
+
 @pytest.fixture
-def used(stack: Target) -> Target:
+def monitoring(stack: Target) -> Iterator[MonitoringService]:
+    """Model Monitor, which watches an endpoint of the stack and a neighbour's."""
+    service = MonitoringService({"fraud-a", "fraud-a-a"}, looks=0)
+    watch(service, "fraud-a")
+    watch(service, "fraud-a-a")
+    with service.answers(stack.client("sagemaker")):
+        yield service
+
+
+@pytest.fixture
+def used(stack: Target, monitoring: MonitoringService) -> Target:
     """A stack that served a model, keeps data, and has a neighbour whose name begins alike."""
     sagemaker, s3 = stack.client("sagemaker"), stack.client("s3")
     host(sagemaker, "fraud-a-v1-0123", ROLE)
     host(sagemaker, "fraud-a-a-v1-4567", "arn:aws:iam::123456789012:role/neighbour")
     sagemaker.create_endpoint(EndpointName="fraud-a", EndpointConfigName="fraud-a-v1-0123-config")
+    ApplicationAutoScaling(stack.client("application-autoscaling")).follow("fraud-a", 1, 2)
     sagemaker.create_model_package_group(ModelPackageGroupName="fraud-models")
     for body in (b"1", b"2"):
         s3.put_object(Bucket="archive", Key="decisions/x", Body=body)
@@ -189,9 +213,57 @@ def test_teardown_not_confirmed_removes_nothing(
 def test_teardown_dry_run_lists_in_order_and_removes_nothing(used: Target, runner: CliRunner) -> None:
     before = take(used)
     listed = json.loads(runner.invoke(app, ["teardown", "--dry-run", "--json"]).stdout)
-    assert [each["kind"] for each in listed["remove"]] == ["endpoint", "endpoint_config", "model", "stack"]
-    assert len(listed["keep"]) == len(before) - 4
+    assert [each["kind"] for each in listed["remove"]] == [
+        *("monitoring", "endpoint", "endpoint_config", "model", "stack"),
+    ]
+    assert len(listed["keep"]) == len(before) - 5
     assert take(used) == before
+
+
+def test_teardown_ends_the_schedule_before_its_definitions_and_the_neighbours_goes_on(
+    used: Target, runner: CliRunner, monitoring: MonitoringService, waits: list[float]
+) -> None:
+    monitoring.looks = 1
+    result = runner.invoke(app, ["teardown", "--yes"], catch_exceptions=False)
+    assert result.exit_code == 0 and not monitoring.refusals
+    assert monitoring.mutations == ["delete_monitoring_schedule", "delete_data_quality_job_definition"]
+    assert set(monitoring.schedules) == {schedule_name("fraud-a-a")}
+    assert len(monitoring.definitions) == 1 and waits == [15]
+
+
+def test_teardown_interrupted_before_the_definitions_removes_them_when_repeated(
+    used: Target, runner: CliRunner, monitoring: MonitoringService
+) -> None:
+    del monitoring.schedules[schedule_name("fraud-a")]
+    assert Step(Kind.MONITORING, "fraud-a") in take(used)
+    assert runner.invoke(app, ["teardown", "--yes"]).exit_code == 0
+    assert Kind.MONITORING not in kinds(take(used))
+
+
+def test_teardown_while_a_run_goes_on_waits_and_leaves_the_endpoint(
+    used: Target, runner: CliRunner, monitoring: MonitoringService, waits: list[float]
+) -> None:
+    monitoring.runs[schedule_name("fraud-a")] = [{"MonitoringExecutionStatus": "InProgress"}]
+    result = runner.invoke(app, ["teardown", "--yes"])
+    assert result.exit_code == 1 and "schedule of fraud-a is still there" in " ".join(result.stderr.split())
+    assert sum(waits) == LONGEST_WAIT
+    assert {Kind.MONITORING, Kind.ENDPOINT, Kind.STACK} <= kinds(take(used))
+
+
+def test_teardown_of_an_account_without_model_monitor_removes_the_rest(
+    used: Target, runner: CliRunner, monitoring: MonitoringService
+) -> None:
+    monitoring.refusal = refused("AccessDeniedException", "closed to new customers")
+    assert Kind.MONITORING not in kinds(take(used))
+    assert runner.invoke(app, ["teardown", "--yes"]).exit_code == 0
+    assert Kind.ENDPOINT not in kinds(take(used))
+
+
+def test_teardown_lets_go_of_the_scaling_of_an_endpoint(used: Target, runner: CliRunner) -> None:
+    scaling = used.client("application-autoscaling")
+    assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    assert runner.invoke(app, ["teardown", "--yes"]).exit_code == 0
+    assert not scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
 
 
 def test_find_stack_prefers_the_living(used: Target) -> None:

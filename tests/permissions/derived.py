@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from tests.permissions.granted import Need, Resources, canonical, needs, of_type
 from tests.permissions.machines import log_delivery, machines
@@ -22,6 +23,7 @@ READING = {
     "DynamoDB": ("DescribeStream", "GetRecords", "GetShardIterator"),
     "SQS": ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage"),
 }
+SUBSCRIBING = "kinesis:SubscribeToShard"
 
 
 def logs(resources: Resources) -> Iterator[Need]:
@@ -41,12 +43,24 @@ def environments(resources: Resources) -> Iterator[Need]:
 def event_sources(resources: Resources) -> Iterator[Need]:
     """Lambda guide, "Process ... records with Lambda" of Kinesis and DynamoDB, "Configuring an SQS event source"."""
     for _, mapping in of_type(resources, "AWS::Lambda::EventSourceMapping"):
-        source = canonical(mapping["EventSourceArn"])
+        consumer, source = _read_by(mapping["EventSourceArn"])
         service = resources[source.partition(".")[0]]["Type"].split("::")[1]
         role = resources[mapping["FunctionName"]["Ref"]]["Properties"]["Role"]
+        if consumer:
+            # "Configuring permissions for Kinesis", enhanced fan-out; a consumer's ARN ends with when it was made.
+            name = resources[consumer]["Properties"]["ConsumerName"]
+            yield from needs(role, (SUBSCRIBING,), f"{source}/consumer/{name}:*")
         yield from needs(role, (f"{service.lower()}:{each}" for each in READING[service]), source)
         if service == "DynamoDB":
             yield from needs(role, ("dynamodb:ListStreams",), "*")
+
+
+def _read_by(arn: dict[str, Any]) -> tuple[str | None, str]:
+    """The consumer of a mapping's stream, where it may have one, and what is read."""
+    if "Fn::If" not in arn:
+        return None, canonical(arn)
+    _, consumer, stream = arn["Fn::If"]
+    return canonical(consumer).partition(".")[0], canonical(stream)
 
 
 def failures(resources: Resources) -> Iterator[Need]:

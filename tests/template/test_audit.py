@@ -40,7 +40,7 @@ def test_every_filter_has_its_alarm_in_a_namespace_that_no_role_may_write_to(
 
 def test_roles_that_filters_do_not_tell_of_are_those_that_may(patterns: dict[str, Any], roles: Resources) -> None:
     left_out = {name: set(re.findall(r"\$\{(\w+Role)\}", resolve["Fn::Sub"])) for name, resolve in written(patterns)}
-    assert left_out.pop("RoutingChanged") == writers_of_routing(roles) - COUNTS_EVERY_BATCH
+    assert left_out.pop("RoutingChanged") == writers_of_routing(roles)
     sagemaker_roles = {name for name, role in roles.items() if endpoint_changes(role)}
     assert left_out.pop("EndpointChanged") == sagemaker_roles
     assert set().union(*left_out.values()) == set()
@@ -52,10 +52,6 @@ def written(patterns: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def endpoint_changes(role: dict[str, Any]) -> bool:
     return any(granting(role, f"sagemaker:{verb}Endpoint") for verb in ("Create", "Update", "Delete"))
-
-
-COUNTS_EVERY_BATCH = {"ProjectDecisionsRole"}
-"""Its policy does not keep it from the routing item, but to record it would cost an event with every batch."""
 
 
 def rollout_writes(role: dict[str, Any]) -> list[dict[str, Any]]:
@@ -112,7 +108,7 @@ def test_writes_of_the_rollout_table_are_recorded_but_of_roles_that_cannot_reach
     assert fields["resources.ARN"] == {"Equals": [{"Fn::GetAtt": ["RolloutTable", "Arn"]}]}
     assert fields["readOnly"] == {"Equals": ["false"]}
     writing = {name for name, role in roles.items() if rollout_writes(role)}
-    assert left_out(fields) == writing - writers_of_routing(roles) | COUNTS_EVERY_BATCH
+    assert left_out(fields) == writing - writers_of_routing(roles)
 
 
 def test_no_more_data_events_are_paid_for_than_those(trail: dict[str, Any]) -> None:

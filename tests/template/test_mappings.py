@@ -8,14 +8,23 @@ from typing import Any
 
 import pytest
 
+from local import conditions
+from tests.template import policies
+
 Mappings = dict[str, dict[str, Any]]
 
 
 @pytest.fixture
 def mappings(of_type: Callable[[str], Mappings]) -> Mappings:
     """Mappings, by the logical id of the function that they call."""
-    found = of_type("AWS::Lambda::EventSourceMapping")
-    return {each["Properties"]["FunctionName"]["Ref"]: each["Properties"] for each in found.values()}
+    found = [each["Properties"] for each in of_type("AWS::Lambda::EventSourceMapping").values()]
+    return {each["FunctionName"]["Ref"]: each | {"EventSourceArn": source(each)} for each in found}
+
+
+def source(mapping: dict[str, Any]) -> dict[str, Any]:
+    """What a mapping reads: of a stream with a consumer of its own, the stream."""
+    arn: dict[str, Any] = mapping["EventSourceArn"]
+    return arn["Fn::If"][2] if "Fn::If" in arn else arn
 
 
 @pytest.fixture
@@ -140,3 +149,25 @@ def test_labels_stay_invisible_for_six_times_the_consumers_timeout_and_its_windo
     ]
     invisible = template["Resources"]["LabelQueue"]["Properties"]["VisibilityTimeout"]
     assert invisible >= 6 * timeout + window
+
+
+def test_stream_is_read_through_a_consumer_where_it_fans_out(template: dict[str, Any]) -> None:
+    for fan_out, arn in (
+        ("DISABLED", ["TransactionStream", "Arn"]),
+        ("ENABLED", ["TransactionConsumer", "ConsumerARN"]),
+    ):
+        standing = conditions.resources(template, {"EnhancedFanOut": fan_out})
+        [mapping] = [
+            each["Properties"]
+            for each in standing.values()
+            if each["Type"] == "AWS::Lambda::EventSourceMapping"
+            and each["Properties"]["FunctionName"] == {"Ref": "ScoreTransactionsFunction"}
+        ]
+        assert mapping["EventSourceArn"] == {"Fn::GetAtt": arn}
+        assert ("TransactionConsumer" in standing) == (fan_out == "ENABLED")
+
+
+def test_consumer_is_the_one_that_the_role_may_subscribe_by(template: dict[str, Any], roles: Mappings) -> None:
+    name = template["Resources"]["TransactionConsumer"]["Properties"]["ConsumerName"]
+    [granted] = policies.granting(roles["ScoreTransactionsRole"], "kinesis:SubscribeToShard")
+    assert granted["Resource"] == {"Fn::Sub": f"${{TransactionStream.Arn}}/consumer/{name}:*"}

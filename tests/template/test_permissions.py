@@ -171,6 +171,7 @@ RETRAININGS = ["retraining", "retrainings"]
         ("JudgeRolloutFunction", "StringEquals", RECORD),
         ("SteerRolloutFunction", "StringEquals", [*RECORD, "routing"]),
         ("AbortRolloutFunction", "StringEquals", [*RECORD, "routing"]),
+        ("ProjectDecisionsFunction", "StringLike", ["counters#*"]),
         ("ShadowScoreFunction", "StringLike", ["shadow#*"]),
         ("PrepareRetrainingFunction", "StringEquals", RETRAININGS),
         ("JudgeRetrainingFunction", "StringEquals", RETRAININGS),

@@ -75,6 +75,18 @@ class SageMakerModelMonitor:
         except ModelMonitorRefused:
             return True
 
+    def is_clear(self, endpoint: str) -> bool:
+        """Whether an endpoint has neither a schedule nor definitions; nothing is changed.
+
+        Raises:
+            DeploymentInterrupted: throttled or no answer.
+        """
+        try:
+            with _asking(f"looking for the schedule of {endpoint}"):
+                return self._schedule(schedule_name(endpoint)) is None and not self._definitions(endpoint)
+        except ModelMonitorRefused:
+            return True
+
     def last_run(self, endpoint: str) -> str:
         """What became of the newest run of an endpoint's schedule, in words; empty before the first.
 
