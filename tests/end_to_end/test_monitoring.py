@@ -31,6 +31,8 @@ DAYS = {"quiet": 3, "vanished": 3, "upstream": 3, "amounts": 3, "fraud": 7, "los
 """Parts of the market that are streamed one after the other, and how many days each has."""
 ATTRIBUTIONS = "feature_attribution_drift_check"
 SMALL_FRAUDS = 200
+MACHINES = '{"instance_type": "ml.m5.large"}'
+"""A serverless endpoint, which the minimal profile has, captures nothing for Model Monitor."""
 PLAN = {"quality_days": 9, "maturity_days": 1, "fewest_frauds": 10}
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -171,7 +173,7 @@ def model(parts: dict[str, Simulation], tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def stack(model: Model) -> Iterator[Monitored]:
     """One stack for all of them, in the order of the tests; a first model serves, and cards are no strangers."""
-    running = start(ROOT / "template.yaml", "monitored", RetrainingReminderState="DISABLED")
+    running = start(ROOT / "template.yaml", "monitored", RetrainingReminderState="DISABLED", RolloutPlan=MACHINES)
     try:
         stack = Monitored(running)
         backfill.backfill(stack.target(), model.dataset)
@@ -328,7 +330,7 @@ def test_people_see_what_monitoring_knows(stack: Monitored) -> None:
 
 
 def test_refusal_of_model_monitor_is_told_and_harms_nothing(model: Model, parts: dict[str, Simulation]) -> None:
-    running = start(ROOT / "template.yaml", "refused", "--without-model-monitor")
+    running = start(ROOT / "template.yaml", "refused", "--without-model-monitor", RolloutPlan=MACHINES)
     try:
         stack = Monitored(running)
         put_in_service(stack, model)
