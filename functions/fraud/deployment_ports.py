@@ -295,7 +295,7 @@ class Scaling(Protocol):
         ...
 
     def hold(self, endpoint: str) -> None:
-        """Leave it at the machines that it has, until it is told to follow again.
+        """Let it have no fewer machines than now, until it is told to follow again; of one that does not, nothing.
 
         Raises:
             DeploymentFailed: refused.

@@ -41,7 +41,7 @@ from fraud.services.rollback import Rollback
 from fraud.services.rollout_records import RolloutRecords
 from fraud.services.rollout_start import RolloutStart
 from fraud.services.shifting import Shifting
-from fraud.services.slots import Scaled, Slots
+from fraud.services.slots import Slots
 from fraud.services.steering import Steering
 from fraud.settings import (
     AbortSettings,
@@ -206,9 +206,8 @@ def _rollback(table: str) -> Rollback:
 
 def _slots(names: DeploySettings | AbortSettings, sagemaker: Any) -> Slots:
     endpoint_names = {"a": names.endpoint_slot_a, "b": names.endpoint_slot_b}
-    scaling = _scaling()
-    scaled = Scaled(scaling, names.most_instances) if names.most_instances else None
-    return Slots(_endpoints(sagemaker, scaling), _routing(names.rollout_table), endpoint_names, scaled)
+    scaling, routing = _scaling(), _routing(names.rollout_table)
+    return Slots(_endpoints(sagemaker, scaling), routing, endpoint_names, scaling, names.most_instances)
 
 
 def _scaling() -> ApplicationAutoScaling:

@@ -210,5 +210,5 @@ def _summary(variant: Variant) -> Document:
     serverless = variant.settings.get("ServerlessConfig")
     if serverless:
         return {**weights, "CurrentServerlessConfig": serverless, "DesiredServerlessConfig": serverless}
-    count_of_instances = variant.settings["InitialInstanceCount"]
+    count_of_instances = variant.settings.get("InitialInstanceCount")
     return {**weights, "CurrentInstanceCount": count_of_instances, "DesiredInstanceCount": count_of_instances}

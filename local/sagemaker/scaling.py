@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import count
 
 from local.sagemaker.api import ApiError, Document, Operation
 from local.sagemaker.records import now
@@ -19,6 +20,7 @@ class Scaling:
         self._prefix = prefix
         self._machines = machines
         """Of a variant of an endpoint; 0 where there is none, or it is serverless."""
+        self._made = count(1)
         self._targets: dict[str, Document] = {}
         self._policies: dict[str, dict[str, Document]] = {}
 
@@ -37,11 +39,11 @@ class Scaling:
         match = _RESOURCE.fullmatch(resource)
         if match is None or not self._machines(match[1], match[2]):
             raise ApiError(f"No machines to scale at {resource}.")
-        target = self._targets.get(resource) or self._new(resource, request)
-        target.update({name: request[name] for name in ("MinCapacity", "MaxCapacity") if name in request})
+        bounds = {name: request[name] for name in ("MinCapacity", "MaxCapacity") if name in request}
+        target = {**(self._targets.get(resource) or self._new(resource, request)), **bounds}
         if target["MinCapacity"] > target["MaxCapacity"]:
             raise ApiError("Maximum capacity cannot be less than minimum capacity.")
-        target["SuspendedState"] |= request.get("SuspendedState", {})
+        target["SuspendedState"] = target["SuspendedState"] | request.get("SuspendedState", {})
         self._targets[resource] = target
         return {"ScalableTargetARN": target["ScalableTargetARN"]}
 
@@ -49,7 +51,7 @@ class Scaling:
         if not {"MinCapacity", "MaxCapacity"} <= request.keys():
             raise ApiError("MinCapacity and MaxCapacity are needed to register a target.")
         named = {name: request[name] for name in ("ServiceNamespace", "ScalableDimension", "ResourceId")}
-        arn = f"{self._prefix}:scalable-target/{len(self._targets):032x}"
+        arn = f"{self._prefix}:scalable-target/{next(self._made):032x}"
         state = dict.fromkeys(_SUSPENDED, False)
         return {**named, "RoleARN": "", "CreationTime": now(), "ScalableTargetARN": arn, "SuspendedState": state}
 

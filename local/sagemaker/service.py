@@ -78,9 +78,12 @@ class SageMaker:
         return status, dict(_JSON), content
 
     async def _scale(self, method: str, path: str, headers: dict[str, str], body: bytes, query: Any) -> Response:
-        with self._turn:
-            status, content = answer(headers.get("x-amz-target", ""), body, self._scaling, SERVICE)
+        status, content = await asyncio.to_thread(self._answer_scaling, headers.get("x-amz-target", ""), body)
         return status, dict(_JSON), content
+
+    def _answer_scaling(self, target: str, body: bytes) -> tuple[int, bytes]:
+        with self._turn:
+            return answer(target, body, self._scaling, SERVICE)
 
     def _answer(self, target: str, body: bytes) -> tuple[int, bytes]:
         with self._turn:

@@ -139,7 +139,7 @@ def test_start_sends_the_plan_of_the_file_and_what_options_chose_instead(
         (None, ["--step", "5"], "'5' is no share of cards"),
         (None, ["--bake", "soon"], "'soon' is no duration"),
         (None, ["--soak", "5h"], "plan.deadline_seconds must be above"),
-        (None, ["--instance-type", "t2.nano"], "no ml. type"),
+        (None, ["--instance-type", "t2.nano"], "neither an ml. type nor"),
         (None, ["latest"], "'latest' is neither the number nor the ARN"),
         ('{"bakes": 1}', [], "unknown field `bakes`"),
         ('{"gates": {"block_rate": 2}}', [], "gates.block_rate must lie between"),

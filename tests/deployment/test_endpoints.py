@@ -23,7 +23,8 @@ ARNS = "arn:aws:sagemaker:eu-central-1:123456789012:"
 MODEL = {"ModelName": PLAN.name}
 CONFIG = {"EndpointConfigName": PLAN.name}
 ENDPOINT = {"EndpointName": PLAN.endpoint}
-CREATE_MODEL = MODEL | {"PrimaryContainer": {"ModelPackageName": ARN}, "ExecutionRoleArn": ROLE}
+SERVERLESS_MODEL = {"PrimaryContainer": {"ModelPackageName": ARN}, "ExecutionRoleArn": ROLE}
+CREATE_MODEL = MODEL | SERVERLESS_MODEL | {"EnableNetworkIsolation": True}
 VARIANT = {
     "VariantName": "primary",
     "ModelName": PLAN.name,
@@ -153,7 +154,7 @@ def test_create_serverless_slot_has_memory_and_no_machines(sagemaker: SageMaker)
         "InitialVariantWeight": 1.0,
         "ServerlessConfig": {"MemorySizeInMB": 2_048, "MaxConcurrency": SERVERLESS_CALLS},
     }
-    sagemaker.creates("create_model", CREATE_MODEL | {"ModelName": name}, "ModelArn")
+    sagemaker.creates("create_model", SERVERLESS_MODEL | {"ModelName": name}, "ModelArn")
     config_of = {"EndpointConfigName": name}
     sagemaker.creates("create_endpoint_config", config_of | {"ProductionVariants": [variant]}, "EndpointConfigArn")
     sagemaker.creates("create_endpoint", ENDPOINT | config_of, "EndpointArn")

@@ -24,8 +24,8 @@ FOUND = TARGET | {"MinCapacity": 1, "MaxCapacity": 2, "RoleARN": "arn", "Creatio
 
 
 def suspended(is_held: bool) -> dict[str, Any]:
-    kinds = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
-    return {"SuspendedState": dict.fromkeys(kinds, is_held)}
+    fewer = dict.fromkeys(("DynamicScalingInSuspended", "ScheduledScalingSuspended"), is_held)
+    return {"SuspendedState": fewer | {"DynamicScalingOutSuspended": False}}
 
 
 # --- One contract -----------------------------------------------------------------------------------------------------
@@ -65,7 +65,8 @@ class OnAws:
         return {name: (each["MinCapacity"], each["MaxCapacity"]) for name, each in self._targets().items()}
 
     def held(self) -> set[str]:
-        return {name for name, each in self._targets().items() if all(each["SuspendedState"].values())}
+        held = suspended(is_held=True)["SuspendedState"]
+        return {name for name, each in self._targets().items() if each["SuspendedState"] == held}
 
 
 @pytest.fixture(params=["memory", "aws"])

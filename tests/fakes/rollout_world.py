@@ -23,7 +23,7 @@ from fraud.services.rollback import Rollback
 from fraud.services.rollout_records import RolloutRecords
 from fraud.services.rollout_start import RolloutStart
 from fraud.services.shifting import Shifting
-from fraud.services.slots import Scaled, Slots
+from fraud.services.slots import Slots
 from fraud.services.steering import Steering
 from tests.deployment import packages
 from tests.fakes import rollouts, samples, shadow
@@ -92,11 +92,13 @@ class RolloutWorld:
     Args:
         stores: in memory or on moto.
         faults: what goes wrong at which call of the control plane; names are `port.method`.
+        profile_plan: of the stack's profile.
         per_second: transactions a second while time passes.
     """
 
     stores: Stores = field(default_factory=lambda: MemoryStores(Clock(NOW)))
     faults: Faults = field(default_factory=Faults)
+    profile_plan: Mapping[str, Any] = field(default_factory=dict)
     per_second: float = 4.0
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     objects: Objects = field(default_factory=Objects)
@@ -207,12 +209,13 @@ class RolloutWorld:
             rollback=self.rollback,
             slots=SLOTS,
             default_plan=self.plan,
+            profile_plan=self.profile_plan,
         )
 
     @property
     def slots(self) -> Slots:
-        scaled = Scaled(self._watched("scaling", self.scaling), MOST_INSTANCES)
-        return Slots(self._watched("endpoints", self.endpoints), self.routings, SLOTS, scaled)
+        scaling = self._watched("scaling", self.scaling)
+        return Slots(self._watched("endpoints", self.endpoints), self.routings, SLOTS, scaling, MOST_INSTANCES)
 
     @property
     def challenger(self) -> Challenger:

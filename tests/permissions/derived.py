@@ -199,8 +199,10 @@ SCALED = (
     ("iam:CreateServiceLinkedRole", "iam:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/*"),
     *(
         (f"cloudwatch:{each}Alarm{ending}", "cloudwatch:alarm:TargetTracking-endpoint/${AWS::StackName}-*")
-        for each, ending in (("Delete", "s"), ("Describe", "s"), ("PutMetric", ""))
+        for each, ending in (("Delete", "s"), ("PutMetric", ""))
     ),
+    # As in AWS's own policy for it, which describes alarms everywhere.
+    ("cloudwatch:DescribeAlarms", "cloudwatch:alarm:*"),
 )
 IN_CALLERS_NAMES = {
     "sagemaker:CreateModelPackage": (

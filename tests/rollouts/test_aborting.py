@@ -267,10 +267,13 @@ def test_end_unverified_is_told_again_and_then_tidied_up() -> None:
 
 def test_end_with_an_endpoint_that_cannot_go_yet_tells_people_and_frees_the_lock() -> None:
     world = at_step(1)
+    world.scaling.follow("fraud-a", 1, 2)
+    world.scaling.hold("fraud-a")
     world.endpoints.lingering = 99
     assert end(world).next == "released"
     [(subject, message)] = world.bell.rung
     assert subject == "An endpoint is left"
+    assert "fraud-a" not in world.scaling.held
     assert message.startswith("fraud-b serves nobody and could not be removed yet. It goes on costing money.")
 
 

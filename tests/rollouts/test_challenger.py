@@ -319,7 +319,7 @@ def test_smoke_endpoint_that_never_answers_is_the_end_of_it() -> None:
     with refused(world, DeploymentFailed, "^endpoint fraud-b does not score its smoke vectors: ModelError$"):
         smoke(world)
     assert len(world.scorer.asked) == SMOKE_ATTEMPTS == 8
-    assert world.clock() == NOW + 14
+    assert world.clock() == NOW + 96
 
 
 def test_smoke_package_rejected_meanwhile_is_the_end_of_it() -> None:

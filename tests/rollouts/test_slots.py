@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from fraud.errors import DeploymentInterrupted
+from fraud.errors import DeploymentFailed, DeploymentInterrupted
 from fraud.routing import ServedModel
-from fraud.services.slots import Scaled, Slots
+from fraud.services.slots import Slots
 from tests.fakes import samples
-from tests.fakes.rollout_world import MOST_INSTANCES, SLOTS, task
+from tests.fakes.rollout_world import MOST_INSTANCES, SLOTS, events, task
 from tests.fakes.rollouts import MemoryEndpoints, MemoryScaling
-from tests.rollouts.stages import bring_up, locked, promoted
+from tests.rollouts.stages import bring_up, deployed, locked, promoted
 
 
 def slots(champion: ServedModel | None, scaling: MemoryScaling, most: int = 4) -> Slots:
@@ -22,7 +22,7 @@ def slots(champion: ServedModel | None, scaling: MemoryScaling, most: int = 4) -
         def read(self) -> object:
             return champion and replace(samples.routing(), champion="a", slots={"a": champion})
 
-    return Slots(MemoryEndpoints(), Routings(), SLOTS, Scaled(scaling, most))  # type: ignore[arg-type]
+    return Slots(MemoryEndpoints(), Routings(), SLOTS, scaling, most)  # type: ignore[arg-type]
 
 
 def served(**fields: object) -> ServedModel:
@@ -32,7 +32,7 @@ def served(**fields: object) -> ServedModel:
 
 def test_champion_follows_its_traffic_between_its_machines_and_the_most() -> None:
     scaling = MemoryScaling()
-    assert slots(served(), scaling).clear() == []
+    slots(served(), scaling).follow()
     assert scaling.bounds == {"fraud-a": (2, 4)}
 
 
@@ -40,29 +40,30 @@ def test_champion_follows_its_traffic_between_its_machines_and_the_most() -> Non
     ("fields", "most"),
     [
         ({}, 2),
-        ({}, 1),
+        ({}, 0),
         ({"instance_type": "serverless.2gb"}, 4),
         ({"instance_type": "", "instance_count": 0}, 4),
     ],
-    ids=["as many as it has", "fewer than it has", "serverless", "of before machines were known"],
+    ids=["as many as it has", "never", "serverless", "of before machines were known"],
 )
-def test_champion_that_cannot_grow_is_left_alone(fields: dict[str, object], most: int) -> None:
-    scaling = MemoryScaling()
-    slots(served(**fields), scaling, most).clear()
-    assert scaling.bounds == {}
+def test_champion_that_is_not_to_grow_does_not_go_on_growing(fields: dict[str, object], most: int) -> None:
+    """The stack may have been deployed with another profile since it began to."""
+    scaling = MemoryScaling(bounds={"fraud-a": (2, 6)}, held={"fraud-a"})
+    slots(served(**fields), scaling, most).follow()
+    assert (scaling.bounds, scaling.held) == ({}, set())
 
 
 def test_stack_without_a_model_has_nothing_to_hold_or_to_follow() -> None:
     scaling = MemoryScaling()
     slots(None, scaling).hold()
-    slots(None, scaling).clear()
+    slots(None, scaling).follow()
     assert (scaling.bounds, scaling.held) == ({}, set())
 
 
 def test_champion_is_held_while_its_challenger_comes_up() -> None:
     world = locked()
     world.scaling.follow("fraud-a", 1, MOST_INSTANCES)
-    bring_up(world)
+    world.challenger.bring_up(task("bring_up"))
     assert world.scaling.held == {"fraud-a"}
 
 
@@ -81,11 +82,24 @@ def test_challenger_follows_once_it_is_the_champion_alone() -> None:
     assert (world.scaling.bounds, world.scaling.held) == ({"fraud-b": (1, MOST_INSTANCES)}, set())
 
 
-def test_champion_follows_again_once_its_challenger_is_removed() -> None:
-    scaling = MemoryScaling()
-    both = slots(served(), scaling)
-    both.clear()
-    both.hold()
-    assert scaling.held == {"fraud-a"}
-    both.clear()
-    assert (scaling.bounds, scaling.held) == ({"fraud-a": (2, 4)}, set())
+def test_refusal_to_follow_does_not_keep_a_rollout_from_ending() -> None:
+    world = promoted()
+    world.faults.always("scaling.follow", DeploymentFailed("scaling endpoint fraud-b: ValidationException: no"))
+    while (answer := world.challenger.remove(task("remove"))).next != "removed":
+        world.pass_by(60)
+    said = "Machines do not follow the traffic: scaling endpoint fraud-b: ValidationException: no."
+    assert answer.sentence.endswith(said)
+    assert said in events(world.record)
+
+
+def test_challenger_may_grow_and_does_not_shrink_while_it_takes_traffic() -> None:
+    world = deployed()
+    assert (world.scaling.bounds, world.scaling.held) == ({"fraud-b": (1, MOST_INSTANCES)}, {"fraud-b"})
+
+
+def test_refusal_to_grow_does_not_keep_a_challenger_from_traffic() -> None:
+    world = locked()
+    world.faults.always("scaling.follow", DeploymentFailed("scaling endpoint fraud-b: ValidationException: no"))
+    bring_up(world)
+    said = "Machines do not follow the traffic: scaling endpoint fraud-b: ValidationException: no."
+    assert said in events(world.record)

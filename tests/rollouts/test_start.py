@@ -469,9 +469,13 @@ def test_lock_lease_lasts_for_the_deployment_and_what_may_be_late() -> None:
 
 def with_machines(world: RolloutWorld) -> RolloutWorld:
     """The champion on four large machines."""
+    return champion_on(world, "ml.c7i.xlarge", 4)
+
+
+def champion_on(world: RolloutWorld, instance_type: str, instance_count: int) -> RolloutWorld:
     now = world.routing
     assert now is not None
-    model = replace(now.slots["a"], instance_type="ml.c7i.xlarge", instance_count=4)
+    model = replace(now.slots["a"], instance_type=instance_type, instance_count=instance_count)
     world.stores.set_routing(replace(now, slots={"a": model}))
     return world
 
@@ -505,6 +509,31 @@ def test_lock_of_what_is_not_to_be_rolled_out_any_more_is_refused() -> None:
     with refused(world, RolloutRefused, told):
         world.start.lock(task("lock", model_package_arn=second))
     assert world.start.lock(task("lock", model_package_arn=third)).next == "locked"
+
+
+@pytest.mark.parametrize(
+    ("profile", "stack", "asked", "machines"),
+    [
+        ({"instance_count": 2}, {}, {}, ("serverless.2gb", 1)),
+        ({"instance_count": 2}, {}, {"instance_type": "ml.m5.large"}, ("ml.m5.large", 2)),
+        ({"instance_count": 2}, {"instance_type": "ml.c5.large"}, {}, ("ml.c5.large", 2)),
+        ({"instance_count": 2}, {}, {"instance_type": "serverless.4gb"}, ("serverless.4gb", 1)),
+    ],
+)
+def test_lock_number_of_machines_is_the_profiles_where_the_champion_has_none(
+    profile: dict[str, Any], stack: dict[str, Any], asked: dict[str, Any], machines: tuple[str, int]
+) -> None:
+    world = RolloutWorld(plan={**PLAN, **stack}, profile_plan=profile).with_champion()
+    arn = champion_on(world, "serverless.2gb", 1).enlist()
+    world.start.lock(task("lock", model_package_arn=arn, input={"plan": asked}))
+    record = world.record
+    assert (record.candidate.instance_type, record.candidate.instance_count) == machines
+
+
+def test_lock_first_model_has_the_endpoint_of_the_profile() -> None:
+    world = RolloutWorld(plan=PLAN, profile_plan={"instance_type": "serverless.2gb"})
+    world.start.lock(task("lock", model_package_arn=world.enlist(), input={}))
+    assert world.record.candidate.instance_type == "serverless.2gb"
 
 
 def test_lock_machines_of_a_champion_that_was_rolled_out_are_the_next_challengers() -> None:

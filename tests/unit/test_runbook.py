@@ -22,6 +22,10 @@ from fraud.transaction import SCHEMA_VERSION
 from model.package_json import SCHEMA_VERSION as PACKAGE_VERSION
 
 DOCS = Path(__file__).parents[2] / "docs"
+HOURS_OF_PROFILES = (
+    r"After (?P<minimal>\d+) hours in the minimal profile, (?P<production>\d+) in production, Lambda\s+gives them up",
+    r"gave up transactions, after (?P<minimal>\d+) hours in the minimal profile, (?P<production>\d+) in production",
+)
 PAGES = ("runbook.md", "operations.md", "claims.md", "observability.md", "migrate-from-amazon-fraud-detector.md")
 PARTS = ("Means", "At stake", "Look first", "Mend", "Over when")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -219,3 +223,20 @@ def options_of(service: str) -> dict[str, frozenset[str]]:
         xform_name(name, "-"): frozenset(xform_name(member, "-") for member in (shape.members if shape else ()))
         for name, shape in inputs.items()
     }
+
+
+@pytest.mark.parametrize("sentence", HOURS_OF_PROFILES)
+def test_hours_until_transactions_are_given_up_are_those_of_the_profiles(sentence: str) -> None:
+    found = re.search(sentence, text("runbook.md"))
+    assert found is not None
+    profiles = read_template()["Mappings"]["Profiles"]
+    assert {name: int(hours) * 3_600 for name, hours in found.groupdict().items()} == {
+        name: each["LongestRecordAge"] for name, each in profiles.items()
+    }
+
+
+def test_hours_that_the_stream_keeps_transactions_are_those_of_the_profiles() -> None:
+    profiles = read_template()["Mappings"]["Profiles"]
+    assert (profiles["minimal"]["RetentionHours"], profiles["production"]["RetentionHours"]) == (24, 7 * 24)
+    words = r"has them for 24 hours from their arrival in the minimal profile, for\s+seven days in production"
+    assert re.search(words, text("runbook.md"))

@@ -60,7 +60,7 @@ ROLLOUT_KINDS = (
 @pytest.mark.parametrize("kind", ROLLOUT_KINDS)
 def test_from_env_every_field_is_the_variable_of_its_name_and_needed(kind: type[DeploySettings]) -> None:
     names = [field.name for field in fields(kind)]
-    values = {name: 10 if name.endswith("_percentage") else f"the {name}" for name in names}
+    values = {name: 10 if name.endswith(("_percentage", "_instances")) else f"the {name}" for name in names}
     env = {name.upper(): str(value) for name, value in values.items()}
     assert asdict(settings.from_env(kind, env)) == values
     for name in names:

@@ -17,8 +17,8 @@ from fraud.rollout_plan import serverless_memory
 
 VARIANT = "primary"
 """One variant per endpoint, of the same name everywhere: SageMaker's deployment guardrails need that."""
-SERVERLESS_CALLS = 20
-"""Calls that a serverless endpoint answers at once; an account has 200 for all of its own, fewer in small regions."""
+SERVERLESS_CALLS = 5
+"""Calls that a serverless endpoint answers at once; a new account may have 10 for all of its endpoints together."""
 ATTEMPTS = 5
 """What was just created may not be found yet by the next call, and AWS tells callers to try again."""
 TAKEN = ABSENT | {"ResourceInUse", "ConflictException"}
@@ -218,7 +218,10 @@ def _parts(plan: EndpointPlan) -> Iterator[_Part]:
 
 
 def _model(plan: EndpointPlan) -> dict[str, Any]:
+    """Its container can call nobody; a serverless endpoint has no such choice."""
+    isolation = {"EnableNetworkIsolation": True} if plan.instance.memory is None else {}
     return {
+        **isolation,
         "PrimaryContainer": {"ModelPackageName": plan.model_package},
         "ExecutionRoleArn": plan.hosting.role,
     }

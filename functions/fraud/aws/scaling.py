@@ -45,7 +45,7 @@ class ApplicationAutoScaling:
             self.client.put_scaling_policy(**_target(endpoint), **_policy())
 
     def hold(self, endpoint: str) -> None:
-        """Leave it at the machines that it has, until it is told to follow again.
+        """Let it have no fewer machines than now, until it is told to follow again.
 
         Raises:
             DeploymentFailed: refused.
@@ -91,8 +91,12 @@ def _target(endpoint: str) -> dict[str, Any]:
 
 
 def _suspended(is_held: bool) -> dict[str, bool]:
-    kinds = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
-    return dict.fromkeys(kinds, is_held)
+    """Growing is never suspended: a rollout may last longer than the quiet hours that it began in."""
+    return {
+        "DynamicScalingInSuspended": is_held,
+        "DynamicScalingOutSuspended": False,
+        "ScheduledScalingSuspended": is_held,
+    }
 
 
 def _policy() -> dict[str, Any]:

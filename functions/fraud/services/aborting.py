@@ -124,7 +124,16 @@ class Aborting:
             raise
 
     def _tidy(self) -> None:
-        """Remove what serves nobody; what cannot be removed yet is a person's."""
+        """Remove what serves nobody, and let the champion follow its traffic; what cannot be done is a person's."""
+        self._clear()
+        try:
+            self.slots.follow()
+        except DeploymentFailed as refused:
+            self.bell.ring(
+                "The champion does not follow its traffic", f"It keeps the machines that it has: {refused}. {LEFT}"
+            )
+
+    def _clear(self) -> None:
         try:
             left = self.slots.clear()
         except DeploymentFailed as refused:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from fraud.deployment_ports import EndpointPlan, Endpoints, EndpointState, Hosting, Instance, Phase
 from fraud.errors import DeploymentFailed, DeploymentInterrupted, ModelUnavailable
@@ -16,10 +17,10 @@ from fraud.services.packages import CheckedPackage, Packages
 from fraud.services.rollout_records import RolloutRecords
 from fraud.services.slots import Slots
 
-SMOKE_ATTEMPTS = 8
-"""Workers load the model at their first request, and the first answers may come too late."""
-SMOKE_PAUSE = 2.0
-"""Seconds between attempts to have the smoke vectors scored."""
+SMOKE_PAUSES = (2.0, 2.0, 4.0, 8.0, 16.0, 32.0, 32.0)
+"""Seconds between attempts to have the smoke vectors scored: workers load the model at their first request, and a
+serverless endpoint has to start one first. Few attempts, because the slot's alarms count them."""
+SMOKE_ATTEMPTS = len(SMOKE_PAUSES) + 1
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,10 @@ class Challenger:
             raise DeploymentFailed(
                 f"endpoint {plan.endpoint} did not come into service as {plan.name}: {state.config} is {state.detail}"
             )
-        ready = state.phase is Phase.IN_SERVICE
-        return Answer(next="ready") if ready else self._wait(rollout, f"Endpoint {plan.endpoint} is {state.detail}.")
+        if state.phase is not Phase.IN_SERVICE:
+            return self._wait(rollout, f"Endpoint {plan.endpoint} is {state.detail}.")
+        said = self._scaled(rollout, partial(self.slots.grow, plan.endpoint, plan.instance))
+        return Answer(next="ready", sentence=said)
 
     def _check_time(self, rollout: Rollout) -> None:
         waited = self.records.clock() - rollout.since
@@ -110,7 +113,7 @@ class Challenger:
                 if attempt == SMOKE_ATTEMPTS - 1:
                     endpoint = rollout.candidate.endpoint
                     raise DeploymentFailed(f"endpoint {endpoint} does not score its smoke vectors: {error}") from error
-                self.sleep(SMOKE_PAUSE)
+                self.sleep(SMOKE_PAUSES[attempt])
             else:
                 check_scores(package.document, [score.value if score else None for score in scores])
                 return
@@ -134,8 +137,18 @@ class Challenger:
             self.records.save(rollout)  # which renews the lease
             return self._wait(rollout, f"{', '.join(left)} is being removed.")
         serves = f"Version {rollout.candidate.version} serves as champion in slot {rollout.candidate.slot}."
-        package = rollout.candidate.model_package
-        return Answer(next="removed", sentence=rollout.reason or serves, model_package_arn=package)
+        said = f"{rollout.reason or serves} {self._scaled(rollout, self.slots.follow)}".rstrip()
+        return Answer(next="removed", sentence=said, model_package_arn=rollout.candidate.model_package)
+
+    def _scaled(self, rollout: Rollout, act: Callable[[], None]) -> str:
+        """A refusal is told, and ends nothing: an endpoint serves with the machines that it has."""
+        try:
+            act()
+        except DeploymentFailed as refused:
+            said = f"Machines do not follow the traffic: {refused}."
+            self.records.save(rollout.told(self.records.clock(), said))
+            return said
+        return ""
 
     def _wait(self, rollout: Rollout, sentence: str) -> Answer:
         """Half as long again as this has taken: short at first, because on a laptop everything is."""

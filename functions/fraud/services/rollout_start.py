@@ -13,7 +13,7 @@ from fraud import rollout_plan, rollout_task
 from fraud.deployment_ports import RegisteredPackage, Registry, RoutingStore
 from fraud.errors import RollbackUnverified, RolloutMoved, RolloutRefused, RolloutSuperseded
 from fraud.rollout import Candidate, Rollout, Stage
-from fraud.rollout_plan import Plan
+from fraud.rollout_plan import Plan, serverless_memory
 from fraud.rollout_ports import SlotAlarms, Traffic
 from fraud.rollout_task import Answer, Request, Task
 from fraud.routing import Routing, ServedModel
@@ -129,12 +129,10 @@ class RolloutStart:
     def _wanted(self, request: Request, routing: Routing | None) -> dict[str, Any]:
         """What was asked for, over the stack's defaults, the champion's machines, and those of the stack's profile.
 
-        A challenger needs as many machines as the champion has.
+        A challenger needs as many machines as the champion's plan had, unless one has machines and the other none.
         """
-        champion = routing.slots[routing.champion] if routing else None
-        machines: dict[str, Any] = {}
-        if champion is not None and champion.instance_type:
-            machines = {"instance_type": champion.instance_type, "instance_count": champion.instance_count}
+        wanted = {**self.default_plan, **request.plan}.get("instance_type")
+        machines = _machines(routing.slots[routing.champion], wanted) if routing else {}
         return rollout_plan.merged({**self.profile_plan, **machines, **self.default_plan}, request.plan)
 
     # --- Lock --------------------------------------------------------------------------------------------------------
@@ -247,3 +245,13 @@ def _locked(rollout: Rollout) -> Answer:
     if rollout.released:
         raise RolloutSuperseded(f"This execution's rollout is over: {rollout.reason or rollout.stage}")
     return Answer(next="locked", sentence=rollout.estimate, model_package_arn=rollout.candidate.model_package)
+
+
+def _machines(champion: ServedModel, wanted: Any) -> dict[str, Any]:
+    """Those of the champion, as far as they say something about what is wanted, which may be no type at all."""
+    if not champion.instance_type:
+        return {}
+    kinds = [serverless_memory(each) is None for each in (champion.instance_type, wanted) if isinstance(each, str)]
+    if len(set(kinds)) > 1:
+        return {}
+    return {"instance_type": champion.instance_type, "instance_count": champion.instance_count}
