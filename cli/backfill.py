@@ -1,7 +1,7 @@
 """Writes the card and terminal states that history led to."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -70,26 +70,68 @@ def is_stored(item: Mapping[str, Any] | None, key: str, state: "EntityState") ->
     return item is not None and bool(item["state"]["B"] == entity_items.pack_state(state, entity_items.shape_of(key)))
 
 
+def is_readable(item: Mapping[str, Any], key: str) -> bool:
+    """Whether the code that runs here can read a stored state."""
+    import msgspec
+
+    from fraud.aws import entity_items
+    from fraud.errors import UnknownStateVersion
+
+    try:
+        entity_items.unpack_state(item["state"]["B"], entity_items.shape_of(key))
+    except (UnknownStateVersion, msgspec.DecodeError):
+        return False
+    return True
+
+
+def live(before: Mapping[str, Any]) -> set[str]:
+    """Keys of the stored states that count; serving takes the others for never seen."""
+    from fraud.aws import dynamodb
+
+    now = time.time()
+    return {key for key, item in before.items() if not dynamodb.is_expired(item, now)}
+
+
 def replace(target: Target, changed: Mapping[str, "EntityState"], before: Mapping[str, Any], kept_days: int) -> None:
     """Write states over those that were read. Raises: CommandError if somebody else wrote one since."""
     from fraud.aws import entity_items
 
     table, expires_at = target.output("EntityTableName"), entity_items.expiry(time.time(), kept_days)
+
+    def put(dynamodb: Any, key: str) -> None:
+        version = int(before.get(key, STRANGER)["version"]["N"])
+        dynamodb.put_item(**entity_items.put(table, key, changed[key], version, expires_at)["Put"])
+
+    _write(target, "Writing states", changed, put)
+
+
+def remove(target: Target, keys: Collection[str], before: Mapping[str, Any]) -> None:
+    """Delete states that were read. Raises: CommandError if somebody else wrote one since."""
+    from fraud.aws import entity_items
+
+    table = target.output("EntityTableName")
+
+    def delete(dynamodb: Any, key: str) -> None:
+        unmoved = entity_items.unmoved(int(before[key]["version"]["N"]))
+        dynamodb.delete_item(TableName=table, Key={"entity": {"S": key}}, **unmoved)
+
+    _write(target, "Removing states", keys, delete)
+
+
+def _write(target: Target, description: str, keys: Collection[str], action: Callable[[Any, str], None]) -> None:
     dynamodb = target.client("dynamodb", max_pool_connections=WRITERS)
 
-    def write(key: str) -> bool:
-        version = int(before.get(key, STRANGER)["version"]["N"])
-        put = entity_items.put(table, key, changed[key], version, expires_at)["Put"]
+    def conflict(key: str) -> bool:
         try:
-            dynamodb.put_item(**put)
+            action(dynamodb, key)
         except dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+            return True
+        return False
 
-    with console.progress("Writing states", len(changed)) as meter, ThreadPoolExecutor(WRITERS) as pool:
+    with console.progress(description, len(keys)) as meter, ThreadPoolExecutor(WRITERS) as pool:
         conflicts = 0
-        for written in pool.map(write, changed):
-            conflicts += not written
+        for found in pool.map(conflict, keys):
+            conflicts += found
             meter.advance(1)
     if conflicts:
         raise CommandError(

@@ -40,6 +40,8 @@ def redeploy(
         console.write_json({"changed": deployed.changed, "outputs": deployed.outputs, "left_out": deployed.left_out})
         return
     console.say(f"[green]{target.stack_name} is deployed.[/]" if deployed.changed else "Nothing has changed.")
+    if deployed.left_out:
+        console.say(f"[yellow]Not on this machine[/]: {', '.join(deployed.left_out)}")
 
 
 def require_laptop(target: Target) -> None:

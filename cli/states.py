@@ -1,7 +1,7 @@
 """`fraud states rebuild`: cards and terminals from the archive, for code that keeps them otherwise, or a new stack."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,13 +25,20 @@ EPILOG = """[bold]Examples[/bold]
   fraud states rebuild --archive NAME-OF-THE-BUCKET-OF-A-REMOVED-STACK
 
 Ingestion and labels have to be paused, and every decision and label has to be archived; --dry-run says what is
-amiss, and how many states would change. It can be repeated: what is right already is not written."""
+amiss, and how many states would change. Synchronous requests have to be held as well, which is not looked at: by their
+callers, or by Lambda, which turns them away while AnswerTransactionFunction has a reserved concurrency of 0. What one
+writes all the same is not overwritten: the command fails and says so.
+
+It can be repeated: what is right already is not written."""
 
 Archives = Annotated[
     list[str] | None,
     typer.Option("--archive", metavar="BUCKET", help="Another archive beside the stack's own; may be given again."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")]
+Forget = Annotated[
+    bool, typer.Option("--forget", help="Remove states of another version whose entities no archive knows.")
+]
 PAUSED = {
     "ScoreTransactionsFunctionTransactions": "ingestion",
     "RecordLabelsFunctionLabels": "recording of labels",
@@ -48,6 +55,7 @@ class Rebuilt:
         written: stored otherwise or not at all; written unless it is a dry run.
         expired: of entities so long idle that they count as never seen.
         unknown: stored, but in no archive; they stay as they are.
+        removed: stored by code of another version, and in no archive; removed unless it is a dry run.
     """
 
     decisions: int
@@ -56,20 +64,42 @@ class Rebuilt:
     written: int
     expired: int
     unknown: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is: stored items by key, and archived decisions and labels."""
+
+    stored: dict[str, Any]
+    decisions: list[archived.Document]
+    labels: list[archived.Document]
 
 
 @addressed
-def rebuild(target: Target, archive: Archives = None, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def rebuild(
+    target: Target,
+    archive: Archives = None,
+    forget: Forget = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
     """Compute the state of every card and terminal from archived decisions and labels, and store it."""
-    buckets = list(dict.fromkeys([target.output("ArchiveBucketName"), *(archive or ())]))
-    decisions, labels = archived.decisions(target, buckets), archived.labels(target, buckets)
-    days = retention(target)
-    obstacles = [*running(target), *missing(target, decisions, labels, days["ArchiveRetentionDays"])]
+    found, days = _found(target, archive or ()), retention(target)
+    strangers = _strangers(found)
+    obstacles = [*running(target), *missing(target, found.decisions, found.labels, days["ArchiveRetentionDays"])]
+    obstacles += [] if forget else refused(strangers)
     if obstacles and not dry_run:
         raise CommandError(f"{'; '.join(obstacles)}: nothing was written.")
-    live = days["EntityRetentionDays"]
-    result = _store(target, decisions, labels, live, dry_run)
+    result = _store(target, found, strangers if forget else set(), days["EntityRetentionDays"], dry_run)
     _report(result, obstacles, dry_run, as_json)
+
+
+def _found(target: Target, archives: Iterable[str]) -> Found:
+    # States before all else: who decides later moves a state that was read, who decided sooner has a decision to miss.
+    stored = backfill.stored(target)
+    buckets = list(dict.fromkeys([target.output("ArchiveBucketName"), *archives]))
+    return Found(stored, archived.decisions(target, buckets), archived.labels(target, buckets))
 
 
 def retention(target: Target) -> dict[str, int]:
@@ -123,25 +153,36 @@ def _decided(target: Target) -> Iterator[Mapping[str, Any]]:
     return (item for page in pages for item in page["Items"])
 
 
-def _store(
-    target: Target, decisions: list[archived.Document], labels: list[archived.Document], live_days: int, dry_run: bool
-) -> Rebuilt:
-    dataset = _dataset(decisions, labels)
-    stored = backfill.stored(target)
-    since = datetime.fromtimestamp(time.time() - live_days * DAY, UTC).isoformat()
-    seen = _alive(decisions, since)
-    states = dict(backfill.states(dataset))
-    alive = {key: state for key, state in states.items() if key in seen}
+def refused(strangers: set[str]) -> Iterator[str]:
+    """What would still fail, with all that are of it."""
+    if strangers:
+        yield (
+            f"{len(strangers):,} states are of another version and in no archive, and transactions of their cards and "
+            "terminals would fail: name their archive by --archive, or remove them by --forget"
+        )
+
+
+def _strangers(found: Found) -> set[str]:
+    """Keys of states that serving would read and refuse, and that are not computed anew."""
+    unknown = backfill.live(found.stored) - _entities(found.decisions)
+    return {key for key in unknown if not backfill.is_readable(found.stored[key], key)}
+
+
+def _store(target: Target, found: Found, removed: set[str], live_days: int, dry_run: bool) -> Rebuilt:
+    stored, states = found.stored, dict(backfill.states(_dataset(found.decisions, found.labels)))
+    alive = {key: states[key] for key in states.keys() & _alive(found, live_days)}
     changed = {key: state for key, state in alive.items() if not backfill.is_stored(stored.get(key), key, state)}
     if not dry_run:
+        backfill.remove(target, removed, stored)
         backfill.replace(target, changed, stored, live_days)
     return Rebuilt(
-        decisions=len(decisions),
-        labels=len(labels),
+        decisions=len(found.decisions),
+        labels=len(found.labels),
         equal=len(alive) - len(changed),
         written=len(changed),
         expired=len(states) - len(alive),
-        unknown=len(stored.keys() - states.keys()),
+        unknown=len(stored.keys() - states.keys() - removed),
+        removed=len(removed),
     )
 
 
@@ -152,13 +193,18 @@ def _dataset(decisions: list[archived.Document], labels: list[archived.Document]
         return archive.backfill(decisions, labels, datetime.now(UTC), progress=lambda done, _: meter.reach(done))
 
 
-def _alive(decisions: list[archived.Document], since: str) -> set[str]:
-    """Keys of cards and terminals that a decision since then was about; older states count as never seen."""
+def _alive(found: Found, live_days: int) -> set[str]:
+    """Keys of what a decision was about lately, or what is stored and has not expired: labels prolong it, too."""
+    since = datetime.fromtimestamp(time.time() - live_days * DAY, UTC).isoformat()
+    return backfill.live(found.stored) | _entities([each for each in found.decisions if each["arrived_at"] >= since])
+
+
+def _entities(decisions: list[archived.Document]) -> set[str]:
+    """Keys of the cards and terminals that decisions are about."""
     from fraud import entities
 
-    lately = [each for each in decisions if each["arrived_at"] >= since]
-    cards = {entities.card_key(each["card_token"]) for each in lately}
-    return cards | {entities.terminal_key(each["terminal_id"]) for each in lately}
+    cards = {entities.card_key(each["card_token"]) for each in decisions}
+    return cards | {entities.terminal_key(each["terminal_id"]) for each in decisions}
 
 
 def _report(result: Rebuilt, obstacles: list[str], dry_run: bool, as_json: bool) -> None:
@@ -174,6 +220,8 @@ def _report(result: Rebuilt, obstacles: list[str], dry_run: bool, as_json: bool)
         highlight=False,
         soft_wrap=True,
     )
+    if result.removed:
+        console.say(f"{result.removed:,} states of another version {'would be' if dry_run else 'were'} removed.")
     if result.unknown:
         console.say(
             f"[yellow]{result.unknown:,} states are of entities that no archive knows, and stay as they are.[/]"

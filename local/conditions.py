@@ -1,6 +1,7 @@
 """What stands of the template under certain parameters: its conditions, weighed as CloudFormation does.
 
-Only the functions that conditions may use are known, and `Fn::If` and `Fn::FindInMap` in properties.
+Only the functions that conditions may use are known, and `Fn::If` and `Fn::FindInMap` in properties. What depends on a
+pseudo parameter, as the region, is decided where its value is told: until then nothing equals it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any
 Json = Mapping[str, Any]
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
+UNTOLD: Mapping[str, str] = {}
+"""No pseudo parameter has a value."""
 
 
 def values(template: Json, given: Mapping[str, str]) -> dict[str, str]:
@@ -27,23 +30,26 @@ def values(template: Json, given: Mapping[str, str]) -> dict[str, str]:
     return {**defaults, **given}
 
 
-def resources(template: Json, given: Mapping[str, str]) -> dict[str, Any]:
-    """The resources that are created, by logical id, with what depends on conditions and mappings decided."""
-    stage = Stage(template, values(template, given))
+def resources(template: Json, given: Mapping[str, str], pseudo: Mapping[str, str] = UNTOLD) -> dict[str, Any]:
+    """The resources that are created, by logical id, with what depends on conditions and mappings decided.
+
+    Pseudo parameters are values by names such as `AWS::Region`.
+    """
+    stage = Stage(template, {**values(template, given), **pseudo})
     return {
         name: stage.settled({key: part for key, part in template["Resources"][name].items() if key != "Condition"})
-        for name in standing(template, given)
+        for name in standing(template, given, pseudo)
     }
 
 
-def standing(template: Json, given: Mapping[str, str]) -> list[str]:
+def standing(template: Json, given: Mapping[str, str], pseudo: Mapping[str, str] = UNTOLD) -> list[str]:
     """Logical ids of the resources that are created."""
-    stage = Stage(template, values(template, given))
+    stage = Stage(template, {**values(template, given), **pseudo})
     return [name for name, each in template["Resources"].items() if stage.holds(each.get("Condition"))]
 
 
 class Stage:
-    """A template together with values of its parameters."""
+    """A template together with values of its parameters, pseudo parameters among them."""
 
     def __init__(self, template: Json, parameters: Mapping[str, str]) -> None:
         self._conditions: Json = template.get("Conditions", {})
@@ -73,7 +79,7 @@ class Stage:
         return {name: part for name, part in parts.items() if part != NO_VALUE}
 
     def _found(self, value: Json) -> Any:
-        """Left as it is where it depends on the region."""
+        """Left as it is where it depends on a region that is not told. Raises: KeyError, of an unknown key."""
         keys = [self._text(key) for key in value["Fn::FindInMap"]]
         if not all(isinstance(key, str) for key in keys):
             return value

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -99,16 +100,27 @@ def _put(place: Place, request: Request, deployable: set[str]) -> Deployed:
     declared = set(document.get("Parameters", ()))
     if unknown := sorted(request.parameters.keys() - declared):
         raise DeploymentFailed(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
+    cloudformation = place.client("cloudformation")
+    stack = _described(cloudformation, request.stack_name)
+    kept = _kept(stack or {}, declared - request.parameters.keys())
     code = _upload_code(place, path.resolve().parent, template.code_directories(document))
     try:
-        translated = template.translate(document, code, deployable, place.region, request.parameters)
+        translated = template.translate(document, code, deployable, place.region, {**kept, **request.parameters})
     except template.NotSupported as error:
         raise DeploymentFailed(str(error)) from error
     # By address: a body in the request may have 51,200 bytes, and the expanded template has more.
     place.client("s3").put_object(Bucket=_ASSETS, Key="template.json", Body=translated.body.encode())
-    cloudformation = place.client("cloudformation")
-    changed = _submit(cloudformation, request, declared, f"{place.url}/{_ASSETS}")
-    return Deployed(_finished(cloudformation, request.stack_name), translated.left_out, changed)
+    assets = f"{place.url}/{_ASSETS}"
+    if _submit(cloudformation, request, stack, sorted(kept), assets):
+        return Deployed(_finished(cloudformation, request.stack_name), translated.left_out)
+    # Its status is of the operation before; where that failed, it was told then.
+    return Deployed(_outputs(stack or {}), translated.left_out, changed=False)
+
+
+def _kept(stack: Mapping[str, Any], names: AbstractSet[str]) -> dict[str, str]:
+    """Values of those parameters that the stack has already."""
+    values = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", ())}
+    return {name: values[name] for name in values.keys() & names}
 
 
 def _upload_code(place: Place, root: Path, directories: set[str]) -> dict[str, str]:
@@ -125,19 +137,19 @@ def _location(region: str) -> dict[str, Any]:
     return {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
 
 
-def _submit(cloudformation: Any, request: Request, declared: set[str], assets: str) -> bool:
+def _submit(
+    cloudformation: Any, request: Request, stack: Mapping[str, Any] | None, kept: Sequence[str], assets: str
+) -> bool:
     """Begin the stack's creation or its update; False if there is nothing to update."""
     from botocore.exceptions import ClientError
 
-    stack = _described(cloudformation, request.stack_name)
     submit = cloudformation.create_stack if stack is None else cloudformation.update_stack
-    before = {each["ParameterKey"] for each in (stack or {}).get("Parameters", ())} & declared
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in request.parameters.items()]
-    kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(before - request.parameters.keys())]
+    previous = [{"ParameterKey": key, "UsePreviousValue": True} for key in kept]
     try:
         submit(
             StackName=request.stack_name,
-            Parameters=[*given, *kept],
+            Parameters=[*given, *previous],
             TemplateURL=f"{assets}/template.json",
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             **({"DisableRollback": True} if stack is None else {}),
@@ -158,6 +170,10 @@ def _finished(cloudformation: Any, stack_name: str) -> dict[str, str]:
         time.sleep(_POLL_SECONDS)
     if stack.get("StackStatus") not in _SUCCEEDED:
         raise DeploymentFailed("\n".join(_failures(cloudformation, stack_name)) or str(stack.get("StackStatus")))
+    return _outputs(stack)
+
+
+def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
 
 

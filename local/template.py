@@ -83,17 +83,24 @@ def translate(
 
     What the parameters would not have created is set aside, too, but not left out.
 
-    Raises: NotSupported if a function has several layers and reads them.
+    Raises: NotSupported if a function has several layers and reads them, or a mapping does not know the region.
     """
     _place_code(template, code)
     native = _expand(template, region)
     _require_one_layer(native)
     refused = {n: r["Type"] for n, r in native["Resources"].items() if r["Type"] not in deployable}
-    wanted = set(conditions.standing(native, parameters or {}))
+    wanted = _wanted(native, parameters or {}, region)
     left_out = {name: kind for name, kind in refused.items() if name in wanted}
     for name in refused:
         del native["Resources"][name]
     return Translated(json.dumps(native), tuple(f"{name} ({kind})" for name, kind in sorted(left_out.items())))
+
+
+def _wanted(native: Mapping[str, Any], parameters: Mapping[str, str], region: str) -> set[str]:
+    try:
+        return set(conditions.standing(native, parameters, {"AWS::Region": region}))
+    except KeyError as error:
+        raise NotSupported(f"No condition can be weighed in {region}: there is no {error} in the template.") from error
 
 
 def _place_code(template: dict[str, Any], code: Mapping[str, str]) -> None:

@@ -29,7 +29,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Place, Request]]:
 
     def redeploy(place: Place, request: Request) -> Deployed:
         made.append((place, request))
-        return Deployed({"A": "a"}, (), changed=False)
+        return Deployed({"A": "a"}, ("Board (AWS::CloudWatch::Dashboard)",), changed=False)
 
     monkeypatch.setattr(deployment, "redeploy", redeploy)
     monkeypatch.setattr(targets, "resolve", lambda **_: LAPTOP)
@@ -44,6 +44,7 @@ def test_redeploy_passes_on_what_is_given_and_says_that_nothing_changed(
     assert (place.url, place.region) == ("http://127.0.0.1:4566", "eu-west-1")
     assert request == Request(Path("template.yaml"), "fraud", {"LogLevel": "DEBUG"})
     assert "Nothing has changed" in result.stderr
+    assert "Not on this machine: Board (AWS::CloudWatch::Dashboard)" in result.stderr
 
 
 @pytest.mark.parametrize("endpoint", [None, "https://kinesis.eu-west-1.amazonaws.com"])

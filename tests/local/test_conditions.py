@@ -61,6 +61,19 @@ def test_property_is_what_its_condition_and_its_mapping_yield() -> None:
     assert large == {"Width": {"Ref": "Count"}, "Lid": "yes", "Parts": ["one", "two"], "Account": region}
 
 
+def test_what_depends_on_the_region_is_decided_where_it_is_told() -> None:
+    account = {"Fn::FindInMap": ["Accounts", {"Ref": "AWS::Region"}, "Id"]}
+    template = {
+        "Mappings": {"Accounts": {"here": {"Id": "1"}, "there": {"Id": "none"}}},
+        "Conditions": {"IsOffered": {"Fn::Not": [{"Fn::Equals": [account, "none"]}]}},
+        "Resources": {"Watch": {"Type": "T", "Condition": "IsOffered", "Properties": {"Account": account}}},
+    }
+    assert conditions.standing(template, {}, {"AWS::Region": "here"}) == ["Watch"]
+    settled = conditions.resources(template, {}, {"AWS::Region": "here"})
+    assert settled == {"Watch": {"Type": "T", "Properties": {"Account": "1"}}}
+    assert conditions.resources(template, {}, {"AWS::Region": "there"}) == {}
+
+
 def test_parameter_that_there_is_not_is_refused() -> None:
     with pytest.raises(KeyError, match="Colour"):
         conditions.resources(TEMPLATE, {"Colour": "red"})

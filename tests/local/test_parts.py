@@ -100,6 +100,24 @@ def test_a_template_is_translated_with_its_code_in_place_and_without_what_cannot
     assert native["Outputs"]["Arn"]["Value"] == {"Fn::GetAtt": ["Function", "Arn"]}
 
 
+REGIONAL = """
+Transform: AWS::Serverless-2016-10-31
+Mappings: {Offered: {eu-west-1: {Trail: "yes"}, us-east-1: {Trail: "no"}}}
+Conditions: {HasTrail: !Equals [!FindInMap [Offered, !Ref AWS::Region, Trail], "yes"]}
+Resources: {Trail: {Type: AWS::CloudTrail::Trail, Condition: HasTrail}}
+"""
+
+
+def test_what_another_region_would_have_is_not_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(REGIONAL)
+    regions = ("eu-west-1", "us-east-1")
+    left_out = [template.translate(template.read(path), {}, set(), region).left_out for region in regions]
+    assert left_out == [("Trail (AWS::CloudTrail::Trail)",), ()]
+    with pytest.raises(template.NotSupported, match="'ap-east-2'"):
+        template.translate(template.read(path), {}, set(), "ap-east-2")
+
+
 MACHINE = """
 Transform: AWS::Serverless-2016-10-31
 Resources:

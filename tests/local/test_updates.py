@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local import deployment
 from local.children import Children, Location
@@ -75,3 +78,63 @@ def test_parameter_that_the_template_has_not_is_refused(tmp_path: Path) -> None:
     place = Place(lambda name: pytest.fail(f"{name} is asked"), "http://127.0.0.1:1", "us-east-1")
     with pytest.raises(DeploymentFailed, match=r"\[Nonsense\] do not exist in the template"):
         deployment._put(place, Request(template, "fraud", {"Nonsense": "1"}), set())
+
+
+OPTIONAL = """
+Transform: AWS::Serverless-2016-10-31
+Parameters: {Watched: {Type: String, Default: "no"}, Level: {Type: String, Default: INFO}}
+Conditions: {Watches: !Equals [!Ref Watched, "yes"]}
+Resources: {Board: {Type: AWS::CloudWatch::Dashboard, Condition: Watches}}
+"""
+
+
+class Unchanged:
+    """A stack that was once given a parameter, whose last update was rolled back, and that is as it shall be."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def describe_stacks(self, **_: str) -> dict[str, Any]:
+        values = {"Watched": "yes", "Level": "INFO", "Gone": "1"}
+        stack = {
+            "StackStatus": "UPDATE_ROLLBACK_COMPLETE",
+            "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+            "Outputs": [{"OutputKey": "A", "OutputValue": "a"}],
+        }
+        return {"Stacks": [stack]}
+
+    def update_stack(self, **request: Any) -> None:
+        self.asked = request["Parameters"]
+        problem = {"Code": "ValidationError", "Message": "No updates are to be performed."}
+        raise ClientError({"Error": problem}, "UpdateStack")  # type: ignore[typeddict-item]
+
+    def describe_stack_events(self, **_: str) -> dict[str, Any]:
+        return {"StackEvents": []}
+
+
+@pytest.fixture
+def optional(tmp_path: Path) -> Path:
+    template = tmp_path / "template.yaml"
+    template.write_text(OPTIONAL)
+    return template
+
+
+def put_again(template: Path, cloudformation: Unchanged, **parameters: str) -> deployment.Deployed:
+    clients = {"cloudformation": cloudformation, "s3": SimpleNamespace(put_object=lambda **_: None)}
+    place = Place(clients.__getitem__, "http://127.0.0.1:1", "us-east-1")
+    return deployment._put(place, Request(template, "fraud", parameters), set())
+
+
+def test_stack_that_went_back_from_a_failed_update_and_has_nothing_to_do_has_not_changed(optional: Path) -> None:
+    deployed = put_again(optional, Unchanged())
+    assert (deployed.changed, deployed.outputs) == (False, {"A": "a"})
+
+
+def test_what_is_left_out_goes_by_the_parameters_that_the_stack_keeps(optional: Path) -> None:
+    stack = Unchanged()
+    assert put_again(optional, stack, Level="DEBUG").left_out == ("Board (AWS::CloudWatch::Dashboard)",)
+    assert stack.asked == [
+        {"ParameterKey": "Level", "ParameterValue": "DEBUG"},
+        {"ParameterKey": "Watched", "UsePreviousValue": True},
+    ]
+    assert put_again(optional, stack, Watched="no").left_out == ()
