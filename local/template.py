@@ -83,7 +83,8 @@ def translate(
 
     What the parameters would not have created is set aside, too, but not left out.
 
-    Raises: NotSupported if a function has several layers and reads them, or a mapping does not know the region.
+    Raises: NotSupported if a function has several layers and reads them, or would read a stream through what cannot be
+    deployed, or a mapping does not know the region.
     """
     _place_code(template, code)
     native = _expand(template, region)
@@ -91,16 +92,30 @@ def translate(
     refused = {n: r["Type"] for n, r in native["Resources"].items() if r["Type"] not in deployable}
     wanted = _wanted(native, parameters or {}, region)
     left_out = {name: kind for name, kind in refused.items() if name in wanted}
+    _require_sources(wanted, left_out)
     for name in refused:
         del native["Resources"][name]
     return Translated(json.dumps(native), tuple(f"{name} ({kind})" for name, kind in sorted(left_out.items())))
 
 
-def _wanted(native: Mapping[str, Any], parameters: Mapping[str, str], region: str) -> set[str]:
+def _wanted(native: Mapping[str, Any], parameters: Mapping[str, str], region: str) -> dict[str, Any]:
+    """The resources that the parameters create, by logical id."""
     try:
-        return set(conditions.standing(native, parameters, {"AWS::Region": region}))
+        return conditions.resources(native, parameters, {"AWS::Region": region})
     except KeyError as error:
         raise NotSupported(f"No condition can be weighed in {region}: there is no {error} in the template.") from error
+
+
+def _require_sources(wanted: Mapping[str, Any], left_out: Mapping[str, str]) -> None:
+    """Without its source a function would wait for ever, and nobody would know."""
+    for resource in wanted.values():
+        source = resource.get("Properties", {}).get("EventSourceArn")
+        if resource["Type"] != "AWS::Lambda::EventSourceMapping" or not isinstance(source, Mapping):
+            continue
+        name = next(iter(source.get("Fn::GetAtt", ())), "")
+        if name in left_out:
+            function = resource["Properties"]["FunctionName"].get("Ref", "A function")
+            raise NotSupported(f"{function} would read from {name} ({left_out[name]}), which this machine cannot have.")
 
 
 def _place_code(template: dict[str, Any], code: Mapping[str, str]) -> None:

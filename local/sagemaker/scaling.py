@@ -40,7 +40,8 @@ class Scaling:
         if match is None or not self._machines(match[1], match[2]):
             raise ApiError(f"No machines to scale at {resource}.")
         bounds = {name: request[name] for name in ("MinCapacity", "MaxCapacity") if name in request}
-        target = {**(self._targets.get(resource) or self._new(resource, request)), **bounds}
+        before: Document = self._targets.get(resource) or self._new(resource, request)
+        target = {**before, **bounds}
         if target["MinCapacity"] > target["MaxCapacity"]:
             raise ApiError("Maximum capacity cannot be less than minimum capacity.")
         target["SuspendedState"] = target["SuspendedState"] | request.get("SuspendedState", {})

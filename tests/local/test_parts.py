@@ -118,6 +118,32 @@ def test_what_another_region_would_have_is_not_left_out(tmp_path: Path) -> None:
         template.translate(template.read(path), {}, set(), "ap-east-2")
 
 
+FANNED_OUT = """
+Transform: AWS::Serverless-2016-10-31
+Parameters: {FanOut: {Type: String, Default: "no"}}
+Conditions: {FansOut: !Equals [!Ref FanOut, "yes"]}
+Resources:
+  Stream: {Type: AWS::Kinesis::Stream, Properties: {ShardCount: 1}}
+  Consumer: {Type: AWS::Kinesis::StreamConsumer, Condition: FansOut}
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !Ref Function
+      EventSourceArn: !If [FansOut, !GetAtt Consumer.ConsumerARN, !GetAtt Stream.Arn]
+"""
+
+
+def test_function_that_would_read_through_what_cannot_be_deployed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(FANNED_OUT)
+    deployable = {"AWS::Kinesis::Stream", "AWS::Lambda::EventSourceMapping"}
+    assert template.translate(template.read(path), {}, deployable, "eu-west-1").left_out == ()
+    with pytest.raises(
+        template.NotSupported, match=r"Function would read from Consumer \(AWS::Kinesis::StreamConsumer\)"
+    ):
+        template.translate(template.read(path), {}, deployable, "eu-west-1", {"FanOut": "yes"})
+
+
 MACHINE = """
 Transform: AWS::Serverless-2016-10-31
 Resources:
