@@ -19,6 +19,8 @@ RETAINED = {
     "AWS::SQS::Queue": Kind.QUEUE,
     "AWS::KMS::Key": Kind.KEY,
 }
+EVIDENCE = ("AuditBucket", "ConfigBucket")
+"""Logical ids of the buckets that show what was done and how things were configured; only the first is locked."""
 ABSENT = frozenset(
     (
         "404", "AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket", "NotFoundException", "QueueDoesNotExist",
@@ -39,6 +41,7 @@ def take(target: Target) -> list[Step]:
     resources = list(resources_of(target, stack["StackId"]))
     role = next((each["PhysicalResourceId"] for each in resources if is_model_role(each)), None)
     found = [*hosting(target, role), *retained(target, resources), *endpoint_logs(target)]
+    found += [step for step in dropped_evidence(target, found) if step not in found]
     return [Step(Kind.STACK, stack["StackId"]), *found] if live else found
 
 
@@ -105,12 +108,35 @@ def names(sagemaker: Any, operation: str, members: str, member: str, slot: str) 
 def retained(target: Target, resources: list[dict[str, Any]]) -> Iterator[Step]:
     """What outlives the stack and is still there."""
     for resource in resources:
-        kind = RETAINED.get(resource["ResourceType"])
+        kind = kind_of(resource)
         if kind is None or not is_there(target, kind, resource["PhysicalResourceId"]):
             continue
         yield Step(kind, resource["PhysicalResourceId"])
         if kind is Kind.MODEL_PACKAGE_GROUP:
             yield from packages(target, resource["PhysicalResourceId"])
+
+
+def kind_of(resource: dict[str, Any]) -> Kind | None:
+    """What a resource is to a teardown, None if it goes with the stack."""
+    if resource["LogicalResourceId"] in EVIDENCE:
+        return Kind.EVIDENCE
+    return RETAINED.get(resource["ResourceType"])
+
+
+def dropped_evidence(target: Target, found: list[Step]) -> Iterator[Step]:
+    """Evidence under a key of the stack that an update took out of the stack, as going back to `minimal` does."""
+    s3, keys = target.client("s3"), {step.name for step in found if step.kind is Kind.KEY}
+    for logical_id in EVIDENCE:
+        prefix = f"{target.stack_name}-{logical_id}-".lower()
+        pages = s3.get_paginator("list_buckets").paginate(Prefix=prefix)
+        named = (bucket["Name"] for page in pages for bucket in page["Buckets"])
+        yield from (Step(Kind.EVIDENCE, name) for name in named if key_of(s3, name) in keys)
+
+
+def key_of(s3: Any, bucket: str) -> str:
+    """Id of the key that a bucket encrypts under, empty if it is S3's own."""
+    (rule,) = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    return str(rule["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID", "")).rpartition("/")[2]
 
 
 def packages(target: Target, group: str) -> Iterator[Step]:
@@ -122,7 +148,7 @@ def packages(target: Target, group: str) -> Iterator[Step]:
 
 def is_there(target: Target, kind: Kind, name: str) -> bool:
     """Whether a retained resource still exists; a key that waits for its deletion counts as gone."""
-    if kind is Kind.BUCKET:
+    if kind in (Kind.BUCKET, Kind.EVIDENCE):
         return exists(lambda: target.client("s3").head_bucket(Bucket=name))
     if kind is Kind.TABLE:
         return exists(lambda: target.client("dynamodb").describe_table(TableName=name))

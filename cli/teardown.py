@@ -20,7 +20,8 @@ EPILOG = """[bold]Examples[/bold]
 
   fraud teardown --delete-data
 
-Decisions, archives, models and their key stay unless --delete-data is given and the stack's name is typed. Labels
+Decisions, archives, models and their key stay unless --delete-data is given and the stack's name is typed. Evidence
+(the trail's files and the recorder's) always stays, and the key with it: docs/audit.md says how it ends. Labels
 and transactions that wait to be worked on go with the stack: then it refuses without --yes. Every step can be
 repeated: after an interruption run it again."""
 
@@ -30,7 +31,10 @@ Yes = Annotated[
 DeleteData = Annotated[bool, typer.Option("--delete-data", help="Also remove everything that was ever decided.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
 KEY_WINDOW_DAYS = 30
+DELAYS = {Kind.KEY: f": deleted after {KEY_WINDOW_DAYS} days"}
 LONGEST_WAIT = 30 * 60.0
+# Functions in a network of their own go only after Lambda gave their interfaces back, commonly 20 to 45 minutes.
+LONGEST_WAIT_FOR_STACK = 90 * 60.0
 
 
 @addressed
@@ -42,9 +46,10 @@ def teardown(
     from cli.undone_work import undone
 
     found = take(target)
-    steps = plan(found, delete_data=delete_data)
+    staying = kept(found, delete_data=delete_data)
+    steps = plan(found, staying)
     losses = undone(target) if any(step.kind is Kind.STACK for step in steps) else []
-    announce(steps, list(kept(found, steps)), losses, as_json)
+    announce(steps, staying, losses, as_json)
     if dry_run or not steps:
         return
     refuse_losses(losses, yes)
@@ -53,25 +58,28 @@ def teardown(
     console.say(f"[green]Removed {len(steps)}.[/]")
 
 
-def announce(steps: list[Step], staying: list[Step], losses: list[str], as_json: bool) -> None:
-    """List what goes, what stays, and what would be lost."""
+def announce(steps: list[Step], staying: Mapping[Step, str], losses: list[str], as_json: bool) -> None:
+    """List what goes, what stays and why, and what would be lost."""
     if as_json:
-        console.write_json({"remove": listed(steps), "keep": listed(staying), "lost": losses})
+        keep = [{**listed(step), "reason": reason} for step, reason in staying.items()]
+        console.write_json({"remove": [listed(step) for step in steps], "keep": keep, "lost": losses})
         return
     out = console.stdout()
     for step in steps:
-        out.print(f"[red]remove[/] {step.kind.value} [cyan]{step.name}[/]", highlight=False, soft_wrap=True)
-    for step in staying:
-        out.print(f"[green]keep[/]   {step.kind.value} [cyan]{step.name}[/]", highlight=False, soft_wrap=True)
+        delay = DELAYS.get(step.kind, "")
+        out.print(f"[red]remove[/] {step.kind.value} [cyan]{step.name}[/]{delay}", highlight=False, soft_wrap=True)
+    for step, reason in staying.items():
+        line = f"[green]keep[/]   {step.kind.value} [cyan]{step.name}[/]: {reason}"
+        out.print(line, highlight=False, soft_wrap=True)
     for loss in losses:
         out.print(f"[yellow]lose[/]   {loss}", highlight=False, soft_wrap=True)
     if not steps:
         out.print("Nothing to remove.")
 
 
-def listed(steps: list[Step]) -> list[dict[str, str]]:
+def listed(step: Step) -> dict[str, str]:
     """For programs."""
-    return [{"kind": step.kind.name.lower(), "name": step.name} for step in steps]
+    return {"kind": step.kind.name.lower(), "name": step.name}
 
 
 def refuse_losses(losses: list[str], yes: bool) -> None:
@@ -86,7 +94,7 @@ def refuse_losses(losses: list[str], yes: bool) -> None:
 def confirm(target: Target, yes: bool, delete_data: bool) -> None:
     """Ask; data only goes for its stack's name typed out. Raises: CommandError."""
     if delete_data:
-        typed = typer.prompt(f"This deletes all data for good. Type {target.stack_name} to go on", err=True)
+        typed = typer.prompt(f"This deletes the data listed for good. Type {target.stack_name} to go on", err=True)
         if typed != target.stack_name:
             raise CommandError("That is not the stack's name: nothing was removed.")
     elif not yes and not typer.confirm("Remove these?", err=True):
@@ -130,23 +138,23 @@ def remove_endpoint(target: Target, name: str) -> None:
     ApplicationAutoScaling(target.client("application-autoscaling")).forget(name)
     sagemaker = target.client("sagemaker")
     sagemaker.delete_endpoint(EndpointName=name)
-    wait(sagemaker.get_waiter("endpoint_deleted"), target, 30, EndpointName=name)
+    wait(sagemaker.get_waiter("endpoint_deleted"), pause_of(target, 30), LONGEST_WAIT, EndpointName=name)
 
 
 def remove_stack(target: Target, name: str) -> None:
     """Delete it and wait until it is gone."""
     cloudformation = target.client("cloudformation")
     cloudformation.delete_stack(StackName=name)
-    wait(cloudformation.get_waiter("stack_delete_complete"), target, 15, StackName=name)
+    waiter = cloudformation.get_waiter("stack_delete_complete")
+    wait(waiter, pause_of(target, 15), LONGEST_WAIT_FOR_STACK, StackName=name)
 
 
-def wait(waiter: Any, target: Target, delay: float, **of: str) -> None:
-    """Poll until it is gone. Raises: CommandError."""
+def wait(waiter: Any, pause: float, longest: float, **of: str) -> None:
+    """Poll until it is gone, `pause` seconds apart and for `longest` seconds at most. Raises: CommandError."""
     from botocore.exceptions import WaiterError
 
-    pause = pause_of(target, delay)
     try:
-        waiter.wait(**of, WaiterConfig={"Delay": pause, "MaxAttempts": int(LONGEST_WAIT / pause)})
+        waiter.wait(**of, WaiterConfig={"Delay": pause, "MaxAttempts": int(longest / pause)})
     except WaiterError as error:
         raise CommandError(f"{error} See it in the console, then run this again.") from error
 

@@ -1,16 +1,16 @@
 """What a teardown removes, and in which order; nothing here talks to AWS."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a step removes, in the order in which AWS allows it.
+    """What there is, in the order in which AWS allows its removal.
 
     An endpoint that a schedule watches is not deleted; endpoints go before their configuration and model, whose role
     belongs to the stack; a group of packages can only be deleted empty; a key goes last, because all data is unreadable
-    without it.
+    without it. Evidence is never removed.
     """
 
     MONITORING = "Model Monitor's schedule and job definitions of endpoint"
@@ -24,16 +24,20 @@ class Kind(StrEnum):
     TABLE = "table"
     QUEUE = "queue"
     LOG_GROUP = "log group"
-    KEY = "key, deleted after 30 days"
+    EVIDENCE = "bucket of evidence"
+    KEY = "key"
 
 
 DATA = (Kind.MODEL_PACKAGE, Kind.MODEL_PACKAGE_GROUP, Kind.BUCKET, Kind.TABLE, Kind.QUEUE, Kind.LOG_GROUP, Kind.KEY)
 """What the template keeps when the stack goes: only removed when asked for."""
+IS_DATA = "data, which only --delete-data removes"
+IS_EVIDENCE = "evidence, which outlives what it tells of: docs/audit.md says how it ends"
+READS_EVIDENCE = "without it the evidence cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to remove; `name` is what its service knows it by."""
+    """One thing that may be removed; `name` is what its service knows it by."""
 
     kind: Kind
     name: str
@@ -44,14 +48,25 @@ class Step:
         return self.kind in DATA
 
 
-def plan(found: Iterable[Step], *, delete_data: bool) -> list[Step]:
-    """The steps in legal order, without what is kept."""
+def kept(found: Iterable[Step], *, delete_data: bool) -> dict[Step, str]:
+    """What stays, and why."""
+    each = dict.fromkeys(found)
+    evident = any(step.kind is Kind.EVIDENCE for step in each)
+    reasons = {step: reason_to_keep(step, evident, delete_data) for step in each}
+    return {step: reason for step, reason in reasons.items() if reason}
+
+
+def reason_to_keep(step: Step, evident: bool, delete_data: bool) -> str | None:
+    """Why a thing stays, None if it goes; whether evidence stands decides about its key."""
+    if step.kind is Kind.EVIDENCE:
+        return IS_EVIDENCE
+    if step.kind is Kind.KEY and evident:
+        return READS_EVIDENCE
+    return IS_DATA if step.is_data and not delete_data else None
+
+
+def plan(found: Iterable[Step], staying: Container[Step]) -> list[Step]:
+    """The steps in legal order, without what stays."""
     order = list(Kind)
-    wanted = (step for step in dict.fromkeys(found) if delete_data or not step.is_data)
-    return sorted(wanted, key=lambda step: order.index(step.kind))
-
-
-def kept(found: Iterable[Step], steps: Iterable[Step]) -> Iterator[Step]:
-    """What stays."""
-    removed = set(steps)
-    return (step for step in dict.fromkeys(found) if step not in removed)
+    going = (step for step in dict.fromkeys(found) if step not in staying)
+    return sorted(going, key=lambda step: order.index(step.kind))

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 from cli.inventory import find_stack, take
 from cli.main import app
 from cli.target import Target
-from cli.teardown import LONGEST_WAIT, REMOVERS
-from cli.teardown_plan import Kind, Step, kept, plan
+from cli.teardown import LONGEST_WAIT, LONGEST_WAIT_FOR_STACK, REMOVERS
+from cli.teardown_plan import IS_DATA, IS_EVIDENCE, READS_EVIDENCE, Kind, Step, kept, plan
 from fraud.aws.scaling import ApplicationAutoScaling
 from fraud.monitoring_ports import definition_prefix, schedule_name
+from tests.cli.conftest import make_bucket
 from tests.fakes.model_monitor_service import MonitoringService, Schedule, refused
 
 ROLE = "arn:aws:iam::123456789012:role/models"
@@ -26,7 +27,7 @@ STEPS = st.lists(st.builds(Step, st.sampled_from(Kind), st.sampled_from("xyz")))
 
 @given(found=STEPS)
 def test_plan_is_in_legal_order_and_complete(found: list[Step]) -> None:
-    steps = plan(found, delete_data=True)
+    steps = plan(found, {})
     assert set(steps) == set(found)
     order = [list(Kind).index(step.kind) for step in steps]
     assert order == sorted(order)
@@ -34,9 +35,21 @@ def test_plan_is_in_legal_order_and_complete(found: list[Step]) -> None:
 
 @given(found=STEPS)
 def test_plan_without_data_keeps_every_piece_of_it(found: list[Step]) -> None:
-    steps = plan(found, delete_data=False)
+    staying = kept(found, delete_data=False)
+    steps = plan(found, staying)
     assert not any(step.is_data for step in steps)
-    assert set(kept(found, steps)) | set(steps) == set(found)
+    assert {*staying, *steps} == set(found) and all(staying.values())
+
+
+@given(found=STEPS)
+def test_plan_with_data_keeps_evidence_and_what_reads_it_only(found: list[Step]) -> None:
+    staying = kept(found, delete_data=True)
+    evident = Kind.EVIDENCE in kinds(found)
+    assert set(staying) == {step for step in found if step.kind is Kind.EVIDENCE or (step.kind is Kind.KEY and evident)}
+
+
+def test_removers_know_every_kind_but_evidence() -> None:
+    assert set(REMOVERS) == set(Kind) - {Kind.EVIDENCE}
 
 
 def test_plan_ends_hosting_before_the_stack_and_data_before_its_key() -> None:
@@ -57,6 +70,7 @@ class FakeCloudFormation:
     def __init__(self, resources: list[dict[str, Any]]) -> None:
         self.resources = resources
         self.stacks = [self.summary("arn:live", "CREATE_COMPLETE", 2), self.summary("arn:old", "DELETE_COMPLETE", 1)]
+        self.longest_wait = 0.0
 
     def summary(self, stack_id: str, status: str, day: int) -> dict[str, Any]:
         created = datetime(2026, 5, day, tzinfo=UTC)
@@ -75,7 +89,8 @@ class FakeCloudFormation:
     def get_waiter(self, _: str) -> Any:
         return self
 
-    def wait(self, **_: Any) -> None:
+    def wait(self, **of: Any) -> None:
+        self.longest_wait = of["WaiterConfig"]["Delay"] * of["WaiterConfig"]["MaxAttempts"]
         assert self.stacks[0]["StackStatus"] == "DELETE_COMPLETE"
 
 
@@ -135,12 +150,12 @@ def used(stack: Target, monitoring: MonitoringService) -> Target:
     s3.delete_object(Bucket="archive", Key="decisions/x")
     stack.client("dynamodb").update_table(TableName="DecisionTable", DeletionProtectionEnabled=True)
     stack.client("logs").create_log_group(logGroupName="/aws/sagemaker/Endpoints/fraud-a")
-    pretend_cloudformation(stack)
+    pretend_cloudformation(stack, resources(stack))
     return stack
 
 
-def pretend_cloudformation(stack: Target) -> None:
-    fake, real = FakeCloudFormation(resources(stack)), stack.client
+def pretend_cloudformation(stack: Target, resources: list[dict[str, str]]) -> None:
+    fake, real = FakeCloudFormation(resources), stack.client
     stack.__dict__["client"] = lambda name, **config: fake if name == "cloudformation" else real(name, **config)
 
 
@@ -165,7 +180,50 @@ def told(runner: CliRunner) -> list[str]:
     return losses
 
 
-def kinds(steps: list[Step]) -> set[Kind]:
+def secure(stack: Target, name: str) -> None:
+    """Make a bucket as the template makes the trail's, with a file in it."""
+    s3, days = stack.client("s3"), {"Mode": "GOVERNANCE", "Days": 400}
+    region = {"LocationConstraint": stack.client("s3").meta.region_name}
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration=region, ObjectLockEnabledForBucket=True)
+    s3.put_object_lock_configuration(
+        Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": days}}
+    )
+    encrypt(stack, name, stack.output("DataKeyArn"))
+    s3.put_object(Bucket=name, Key="AWSLogs/trail.json.gz", Body=b"{}")
+
+
+def encrypt(stack: Target, bucket: str, key: str) -> None:
+    under = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    rules = {"Rules": [under]}
+    stack.client("s3").put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=rules)
+
+
+@pytest.fixture
+def audited(used: Target) -> Target:
+    """A stack of the production profile that records configurations, too."""
+    secure(used, "trail")
+    make_bucket(used.client("s3"), "configurations")
+    evidence = [
+        resource("AuditBucket", "AWS::S3::Bucket", "trail"),
+        resource("ConfigBucket", "AWS::S3::Bucket", "configurations"),
+    ]
+    pretend_cloudformation(used, [*without_group(used), *evidence])
+    return used
+
+
+def without_group(stack: Target) -> list[dict[str, str]]:
+    """The stack's resources but the group of packages, which moto does not delete."""
+    return [each for each in resources(stack) if each["LogicalResourceId"] != "ModelPackageGroup"]
+
+
+def remove_data(runner: CliRunner) -> str:
+    """Standard output of a teardown with everything."""
+    result = runner.invoke(app, ["teardown", "--delete-data", "--yes"], input="fraud\n", catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def kinds(steps: Iterable[Step]) -> set[Kind]:
     return {step.kind for step in steps}
 
 
@@ -174,7 +232,7 @@ def test_inventory_finds_hosting_by_role_and_leaves_the_neighbours(used: Target)
     assert Step(Kind.MODEL, "fraud-a-v1-0123") in found
     assert Step(Kind.ENDPOINT_CONFIG, "fraud-a-v1-0123-config") in found
     assert not any("fraud-a-a" in step.name for step in found)
-    assert kinds(found) == set(Kind) - {Kind.MODEL_PACKAGE}
+    assert kinds(found) == set(Kind) - {Kind.MODEL_PACKAGE, Kind.EVIDENCE}
 
 
 def test_teardown_keeps_data_and_can_be_repeated(used: Target, runner: CliRunner) -> None:
@@ -195,6 +253,62 @@ def test_teardown_with_data_removes_everything_even_after_the_stack_is_gone(
     assert result.exit_code == 0
     assert kinds(take(used)) == {Kind.MODEL_PACKAGE_GROUP}
     assert used.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_teardown_with_data_keeps_evidence_and_its_key_at_each_repetition(audited: Target, runner: CliRunner) -> None:
+    key = audited.output("DataKeyArn").rpartition("/")[2]
+    standing = {Step(Kind.EVIDENCE, "trail"), Step(Kind.EVIDENCE, "configurations"), Step(Kind.KEY, key)}
+    first = remove_data(runner)
+    assert f"keep   bucket of evidence trail: {IS_EVIDENCE}\n" in first
+    assert f"keep   key {key}: {READS_EVIDENCE}\n" in first
+    assert set(take(audited)) == standing
+    again = runner.invoke(app, ["teardown", "--delete-data", "--json"])
+    told = json.loads(again.stdout)
+    assert again.exit_code == 0 and told["remove"] == []
+    assert {(each["kind"], each["name"]) for each in told["keep"]} == {(s.kind.name.lower(), s.name) for s in standing}
+    assert len(audited.client("s3").list_object_versions(Bucket="trail")["Versions"]) == 1
+
+
+def test_teardown_once_evidence_was_ended_by_hand_removes_the_key(audited: Target, runner: CliRunner) -> None:
+    remove_data(runner)
+    s3 = audited.client("s3")
+    (file,) = s3.list_object_versions(Bucket="trail")["Versions"]
+    objects = {"Objects": [{"Key": file["Key"], "VersionId": file["VersionId"]}]}
+    assert s3.delete_objects(Bucket="trail", Delete=objects)["Errors"]
+    s3.delete_objects(Bucket="trail", Delete=objects, BypassGovernanceRetention=True)
+    for bucket in ("trail", "configurations"):
+        s3.delete_bucket(Bucket=bucket)
+    assert "deleted after 30 days" in remove_data(runner)
+    assert take(audited) == []
+
+
+def test_teardown_keeps_the_key_of_evidence_that_an_update_took_out_of_the_stack(
+    used: Target, runner: CliRunner
+) -> None:
+    pretend_cloudformation(used, without_group(used))
+    secure(used, "fraud-auditbucket-1x2y")
+    make_bucket(used.client("s3"), "fraud-configbucket-of-an-earlier-stack")
+    encrypt(used, "fraud-configbucket-of-an-earlier-stack", "another-key")
+    remove_data(runner)
+    assert [step.name for step in take(used) if step.kind is Kind.EVIDENCE] == ["fraud-auditbucket-1x2y"]
+    assert kinds(take(used)) == {Kind.EVIDENCE, Kind.KEY}
+
+
+def test_teardown_without_data_says_why_each_thing_stays(audited: Target, runner: CliRunner) -> None:
+    listed = json.loads(runner.invoke(app, ["teardown", "--dry-run", "--json"]).stdout)["keep"]
+    reasons = {each["kind"]: each["reason"] for each in listed}
+    assert reasons == {
+        **dict.fromkeys(("bucket", "table", "queue", "log_group"), IS_DATA),
+        "evidence": IS_EVIDENCE,
+        "key": READS_EVIDENCE,
+    }
+
+
+def test_teardown_waits_for_the_network_of_functions_longer_than_for_an_endpoint(
+    used: Target, runner: CliRunner
+) -> None:
+    assert runner.invoke(app, ["teardown", "--yes"]).exit_code == 0
+    assert used.client("cloudformation").longest_wait == LONGEST_WAIT_FOR_STACK >= 2 * 45 * 60 > LONGEST_WAIT
 
 
 @pytest.mark.parametrize(
