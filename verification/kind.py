@@ -35,12 +35,14 @@ class Kind:
         remove: asks for its removal; may be refused for now.
         calls: of AWS that both make, as `service.operation`.
         is_base: whether others need it until they are gone.
+        is_listed: whether it is only found in a list, which may not show what is new yet.
     """
 
     stands: Callable[[Aws, str], bool]
     remove: Callable[[Aws, str], None]
     calls: tuple[str, ...]
     is_base: bool = False
+    is_listed: bool = False
 
 
 def named(service: str, noun: str, parameter: str, *, describe: str = "describe") -> Kind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from verification import service_kinds, stored_kinds
 from verification.kind import Kind, job, named
@@ -37,12 +38,14 @@ KINDS: Mapping[str, Kind] = {
     "definition": named("sagemaker", "data_quality_job_definition", "JobDefinitionName"),
     "endpoint": named("sagemaker", "endpoint", "EndpointName"),
     "endpoint_config": named("sagemaker", "endpoint_config", "EndpointConfigName"),
-    "function": named("lambda", "function", "FunctionName", describe="get"),
+    # Its event sources are found by its name.
+    "function": replace(named("lambda", "function", "FunctionName", describe="get"), is_base=True),
     "key": Kind(
         lambda aws, name: any(stored_kinds.keys(aws, name)),
         stored_kinds.remove_key,
         ("kms.list_keys", "kms.describe_key", "kms.schedule_key_deletion"),
         is_base=True,
+        is_listed=True,
     ),
     "log_group": Kind(
         stored_kinds.log_group_stands,
@@ -65,6 +68,7 @@ KINDS: Mapping[str, Kind] = {
         lambda aws, name: bool(service_kinds.mappings(aws, name)),
         service_kinds.remove_mappings,
         ("lambda.list_event_source_mappings", "lambda.delete_event_source_mapping"),
+        is_listed=True,
     ),
     "model": named("sagemaker", "model", "ModelName"),
     "processing_job": job("processing"),

@@ -9,6 +9,7 @@ from typing import Any
 from verification.kinds import KINDS
 from verification.probe import Probe
 from verification.sandbox import PREFIX, TAG
+from verification.stored_kinds import PROCESSING, TRAINING
 
 PREFIXES = {"stepfunctions": "states", "sagemaker-runtime": "sagemaker"}
 """Of actions, where they are not the client's name."""
@@ -33,6 +34,7 @@ TAGGING = {
 }
 """Asked for of whoever creates something with a tag."""
 DATABASE = PREFIX.replace("-", "_")
+FUNCTIONS = f"arn:aws:lambda:*:*:function:{PREFIX}*"
 RESOURCES: Mapping[str, Sequence[str]] = {
     "athena": [f"arn:aws:athena:*:*:workgroup/{PREFIX}*"],
     "cloudwatch": [f"arn:aws:cloudwatch:*:*:alarm:{PREFIX}*"],
@@ -46,23 +48,41 @@ RESOURCES: Mapping[str, Sequence[str]] = {
     ],
     "iam": [f"arn:aws:iam::*:role/{PREFIX}*"],
     "kinesis": [f"arn:aws:kinesis:*:*:stream/{PREFIX}*"],
-    "lambda": [f"arn:aws:lambda:*:*:function:{PREFIX}*"],
-    "logs": [f"arn:aws:logs:*:*:log-group:/aws/*/{PREFIX}*", "arn:aws:logs:*:*:log-group:/aws/sagemaker/*"],
-    "s3": [f"arn:aws:s3:::{PREFIX}*"],
+    "kms": ["*"],
+    "kms:CreateKey": ["*"],
+    "kms:TagResource": ["*"],
+    "lambda": [FUNCTIONS],
+    "lambda:CreateEventSourceMapping": ["*"],
+    "lambda:DeleteEventSourceMapping": ["*"],
+    "logs:DeleteLogGroup": [
+        f"arn:aws:logs:*:*:log-group:/aws/lambda/{PREFIX}*",
+        f"arn:aws:logs:*:*:log-group:/aws/sagemaker/Endpoints/{PREFIX}*",
+    ],
+    "logs:DeleteLogStream": [
+        # Model Monitor gives its jobs names of its own.
+        f"arn:aws:logs:*:*:log-group:{PROCESSING}:*",
+        f"arn:aws:logs:*:*:log-group:{TRAINING}:log-stream:{PREFIX}*",
+    ],
+    "s3": [f"arn:aws:s3:::{PREFIX}*", f"arn:aws:s3:::{PREFIX}*/*"],
     "sagemaker": [f"arn:aws:sagemaker:*:*:*/{PREFIX}*"],
+    "sagemaker:StopProcessingJob": ["*"],
     "sqs": [f"arn:aws:sqs:*:*:{PREFIX}*"],
     "states": [f"arn:aws:states:*:*:stateMachine:{PREFIX}*"],
     "sts": [f"arn:aws:iam::*:role/{PREFIX}*"],
 }
-ANYWHERE = {
-    "kms:CreateKey",
-    "kms:TagResource",
-    "lambda:CreateEventSourceMapping",
-    "lambda:DeleteEventSourceMapping",
-    # Model Monitor gives its jobs names of its own.
-    "sagemaker:StopProcessingJob",
+"""What a service's changes are limited to, or an action's that is listed by itself."""
+CONDITIONS: Mapping[str, Mapping[str, Any]] = {
+    "kms": {"StringLike": {f"aws:ResourceTag/{TAG}": "*"}},
+    "kms:CreateKey": {"StringLike": {f"aws:RequestTag/{TAG}": "*"}},
+    # Needed to create a key with a tag, for all keys: nothing tells a new one from an old one.
+    "kms:TagResource": {
+        "StringLike": {f"aws:RequestTag/{TAG}": "*"},
+        "ForAllValues:StringEquals": {"aws:TagKeys": [TAG]},
+    },
+    "lambda:CreateEventSourceMapping": {"ArnLike": {"lambda:FunctionArn": FUNCTIONS}},
+    "lambda:DeleteEventSourceMapping": {"ArnLike": {"lambda:FunctionArn": FUNCTIONS}},
 }
-"""Writes that know no resource by our names."""
+"""The same of what has no name of ours."""
 LOOKS = ("Describe", "Get", "List")
 GUARDS = ("cloudformation.describe_stacks",)
 ALWAYS = ("kms.decrypt", "kms.generate_data_key", "kms.create_grant")
@@ -78,33 +98,31 @@ def calls(probes: Iterable[Probe]) -> set[str]:
 
 
 def policy(probes: Iterable[Probe]) -> dict[str, Any]:
-    """An IAM policy: looks at everything, changes only what bears our prefix or tag."""
+    """An IAM policy: looks at everything, changes what bears our prefix or tag, and a few things that bear neither."""
     looks: set[str] = set()
     changes: defaultdict[str, set[str]] = defaultdict(set)
     for action in _actions(calls(probes)):
-        service, _, name = action.partition(":")
-        is_look = name.startswith(LOOKS) and not action.startswith(("s3:", "iam:"))
-        (looks if is_look or action in ANYWHERE else changes[service]).add(action)
-    statements = [{"Sid": "Look", "Effect": "Allow", "Action": sorted(looks), "Resource": "*"}]
-    statements += [_change(service, sorted(actions)) for service, actions in sorted(changes.items())]
+        (looks if _is_look(action) else changes[_limit(action)]).add(action)
+    statements = [{"Sid": "Look", "Effect": "Allow", "Action": sorted(looks), "Resource": ["*"]}]
+    statements += [_change(limit, sorted(actions)) for limit, actions in sorted(changes.items())]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _change(service: str, actions: Sequence[str]) -> dict[str, Any]:
-    statement: dict[str, Any] = {"Sid": service.capitalize(), "Effect": "Allow", "Action": list(actions)}
-    if service == "kms":
-        return statement | {"Resource": "*", "Condition": _KEYS}
-    return statement | {"Resource": list(_resources(service))}
+def _is_look(action: str) -> bool:
+    service, _, name = action.partition(":")
+    return name.startswith(LOOKS) and service not in ("s3", "iam")
 
 
-_KEYS = {"StringLike": {f"aws:ResourceTag/{TAG}": "*"}}
+def _limit(action: str) -> str:
+    """Under which name its resources are listed."""
+    return action if action in RESOURCES else action.partition(":")[0]
 
 
-def _resources(service: str) -> Iterable[str]:
-    for pattern in RESOURCES[service]:
-        yield pattern
-        if service == "s3":
-            yield f"{pattern}/*"
+def _change(limit: str, actions: Sequence[str]) -> dict[str, Any]:
+    service, _, name = limit.partition(":")
+    statement = {"Sid": service.capitalize() + name, "Effect": "Allow", "Action": list(actions)}
+    condition = {"Condition": CONDITIONS[limit]} if limit in CONDITIONS else {}
+    return {**statement, "Resource": list(RESOURCES[limit]), **condition}
 
 
 def _actions(calls: Iterable[str]) -> set[str]:

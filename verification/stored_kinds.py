@@ -16,6 +16,8 @@ KEY_DAYS = 7
 """The shortest time that KMS lets a key wait for its end; it costs nothing meanwhile."""
 PROCESSING = "/aws/sagemaker/ProcessingJobs"
 """The log group of all processing jobs, those of Model Monitor among them."""
+TRAINING = "/aws/sagemaker/TrainingJobs"
+"""That of all training jobs."""
 
 
 # --- Storage ----------------------------------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from local import conditions
 from local.children import ROOT
 from local.template import read
 
@@ -39,13 +41,17 @@ def monitor(region: str) -> str:
 def statements(role: str, values: Values, services: Collection[str] = ()) -> list[dict[str, Any]]:
     """What a role of the template may do, of some services or all, with other resources in the place of the stack's.
 
+    Parameters that are not among the values have their defaults where conditions ask for them.
+
     Raises:
         KeyError: it refers to something that is not among the values.
+        ValueError: it uses a function that is not known here.
     """
-    policies = template()["Resources"][role]["Properties"]["Policies"]
-    written = [statement for each in policies for statement in each["PolicyDocument"]["Statement"]]
-    wanted = [each for each in written if not services or _services(each) <= set(services)]
-    found: list[dict[str, Any]] = settled(wanted, values)
+    stage = conditions.Stage(template(), {**conditions.values(template(), {}), **values})
+    policies = stage.settled(template()["Resources"][role]["Properties"]["Policies"])
+    standing = [statement for each in policies for statement in each["PolicyDocument"]["Statement"]]
+    wanted = [each for each in standing if not services or _services(each) <= set(services)]
+    found: list[dict[str, Any]] = _replaced(wanted, values)
     return found
 
 
@@ -54,27 +60,26 @@ def _services(statement: Mapping[str, Any]) -> set[str]:
     return {each.partition(":")[0] for each in ([actions] if isinstance(actions, str) else actions)}
 
 
-def settled(node: Any, values: Values) -> Any:
-    """A part of the template with its references replaced."""
-    if isinstance(node, list):
-        return [settled(each, values) for each in node]
-    if not isinstance(node, Mapping):
-        return node
-    if len(node) == 1:
-        ((name, argument),) = node.items()
-        if name == "Ref":
-            return values[argument]
-        if name == "Fn::GetAtt":
-            return values[argument if isinstance(argument, str) else ".".join(argument)]
-        if name == "Fn::Sub":
+def _replaced(node: Any, values: Values) -> Any:
+    match node:
+        case {"Ref": name}:
+            return values[name]
+        case {"Fn::GetAtt": [*path]}:
+            return values[".".join(path)]
+        case {"Fn::GetAtt": str(path)}:
+            return values[path]
+        case {"Fn::Sub": argument}:
             return _substituted(argument, values)
-        if name == "Fn::FindInMap":
-            first, *others = settled(argument, values)
-            return functools.reduce(lambda found, key: found[key], others, template()["Mappings"][first])
-    return {name: settled(each, values) for name, each in node.items()}
+        case {**parts}:
+            if any(str(name).startswith("Fn::") for name in parts):
+                raise ValueError(f"no such function is known here: {json.dumps(parts)}")
+            return {name: _replaced(each, values) for name, each in parts.items()}
+        case [*each]:
+            return [_replaced(part, values) for part in each]
+    return node
 
 
 def _substituted(argument: Any, values: Values) -> str:
     text, own = argument if isinstance(argument, list) else (argument, {})
-    known = {**values, **settled(own, values)}
+    known = {**values, **_replaced(own, values)}
     return re.sub(r"\$\{([^}]+)\}", lambda match: known[match[1]], text)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from fraud.answer import UNDECIDED, AnswerReport
-from fraud.aws import metrics
-from fraud.batch_report import BatchReport
 from local.cloudwatch import evaluation
+from tests.template.published_metrics import NAMESPACE, PUBLISHING, published, series
 
 Resources = dict[str, dict[str, Any]]
 OfType = Callable[[str], Resources]
 
-
-NAMESPACE = {"Fn::Sub": "FraudDetection/${AWS::StackName}"}
 LONGEST_DESCRIPTION = 1024
 
 
@@ -195,33 +190,12 @@ def test_runbook_is_no_other_kind_of_link(template: dict[str, Any], address: str
     assert not re.search(template["Parameters"]["RunbookUrl"]["AllowedPattern"], address)
 
 
-def test_the_applications_own_metrics_are_those_that_its_functions_publish(
-    alarms: Resources, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "the stack's")
-    publishing = {
-        "ScoreTransactionsFunction": lambda: metrics.publish_scoring(BatchReport(), 0.1),
-        "AnswerTransactionFunction": lambda: metrics.publish_answers(AnswerReport([UNDECIDED], False, 0.1)),
-    }
-    for name, publish in publishing.items():
-        variables = template["Resources"][name]["Properties"]["Environment"]["Variables"]
-        assert variables["POWERTOOLS_METRICS_NAMESPACE"] == NAMESPACE
-        monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", variables["POWERTOOLS_SERVICE_NAME"])
-        publish()
-    published = {each for line in capsys.readouterr().out.splitlines() for each in series(json.loads(line))}
-    own = {("the stack's", *watched(each)[1:]) for each in alarms.values() if each["Namespace"] == NAMESPACE}
-    assert own and own <= published
-
-
-def series(document: dict[str, Any]) -> set[tuple[str, str, str, Any]]:
-    """The metrics of a line in the embedded format that have a single dimension."""
-    return {
-        (directive["Namespace"], metric["Name"], names[0], document[names[0]])
-        for directive in document["_aws"]["CloudWatchMetrics"]
-        for names in directive["Dimensions"]
-        if len(names) == 1
-        for metric in directive["Metrics"]
-    }
+def test_functions_publish_in_the_namespace_where_alarms_look(alarms: Resources, of_type: OfType) -> None:
+    variables = [each["Properties"]["Environment"]["Variables"] for each in of_type("AWS::Lambda::Function").values()]
+    namespaces = {each["POWERTOOLS_SERVICE_NAME"]: each["POWERTOOLS_METRICS_NAMESPACE"] for each in variables}
+    assert [namespaces[service] for service in PUBLISHING] == [NAMESPACE] * len(PUBLISHING)
+    own = {series(each) for each in alarms.values() if each["Namespace"] == NAMESPACE}
+    assert own and own <= published()
 
 
 def test_mappings_of_streams_count_what_they_give_up(of_type: OfType) -> None:

@@ -14,16 +14,13 @@ import pytest
 from checks import dashboard
 from checks.dashboard import STACK, reference, rows
 from checks.translation import read_template
-from fraud import monitoring_findings
-from fraud.answer import UNDECIDED, AnswerReport
-from fraud.aws import metrics
 from fraud.aws.endpoints import VARIANT
-from fraud.batch_report import BatchReport, Call
-from fraud.decision import NO_SLOT
+from tests.template.published_metrics import published
 
 Resources = dict[str, dict[str, Any]]
 Widget = dict[str, Any]
 Series = tuple[str, str, frozenset[tuple[str, str]]]
+"""Namespace, name, and dimensions with their values."""
 COLUMNS = 24
 MOST_WIDGETS = 500
 MOST_METRICS = 2_500
@@ -80,28 +77,8 @@ def from_aws(of_type: Callable[[str], Resources]) -> set[Series]:
     return of_resources | of_slots
 
 
-def published(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> set[Series]:
-    """What the functions and a look publish."""
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", f"FraudDetection/{STACK}")
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "score_transactions")
-    calls = [Call(slot, rows=1, unanswered=0, seconds=0.1) for slot in ("a", "b", NO_SLOT)]
-    metrics.publish_scoring(BatchReport(calls=calls, latencies=[0.1]), 0.1)
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "answer_transaction")
-    metrics.publish_answers(AnswerReport([UNDECIDED], False, 0.1))
-    documents = map(json.loads, capsys.readouterr().out.splitlines())
-    looks = {*monitoring_findings.VIOLATIONS.values(), monitoring_findings.RUN.name, "WindowDecisions"}
-    return {each for document in documents for each in series(document)} | {
-        (f"FraudDetection/{STACK}", name, frozenset()) for name in looks
-    }
-
-
-def series(document: dict[str, Any]) -> set[Series]:
-    return {
-        (directive["Namespace"], metric["Name"], frozenset((name, document[name]) for name in names))
-        for directive in document["_aws"]["CloudWatchMetrics"]
-        for names in directive["Dimensions"]
-        for metric in directive["Metrics"]
-    }
+def ours() -> set[Series]:
+    return {(f"FraudDetection/{STACK}", each.name, each.dimensions) for each in published()}
 
 
 def test_dashboard_has_its_stacks_name() -> None:
@@ -131,12 +108,9 @@ def test_dashboard_stays_within_cloudwatchs_quotas(widgets: list[Widget]) -> Non
 
 
 def test_every_metric_is_published_or_is_one_that_aws_has_of_the_stacks_resources(
-    widgets: list[Widget],
-    of_type: Callable[[str], Resources],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    widgets: list[Widget], of_type: Callable[[str], Resources]
 ) -> None:
-    assert shown(widgets) - from_aws(of_type) - published(monkeypatch, capsys) == set()
+    assert shown(widgets) - from_aws(of_type) - ours() == set()
 
 
 def test_every_expression_uses_metrics_of_its_own_widget(widgets: list[Widget]) -> None:

@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 
-from fraud.aws import metrics, slot_alarms
+from fraud.aws import slot_alarms
 from fraud.aws.endpoints import VARIANT
-from fraud.batch_report import BatchReport, Call
 from fraud.deadline import ATTEMPTS, READ_TIMEOUT
 from fraud.services.challenger import SMOKE_ATTEMPTS
+from tests.template.published_metrics import NAMESPACE, SLOTS, published, series
 
 Alarm = dict[str, Any]
-SLOTS = ("a", "b")
-NAMESPACE = {"Fn::Sub": "FraudDetection/${AWS::StackName}"}
 ENOUGH_CALLS = 20
 PREFIX = "${AWS::StackName}-slot-"
 
@@ -111,19 +109,10 @@ def test_a_share_is_of_the_slots_decisions_and_of_enough_of_them(
 
 
 @pytest.mark.parametrize("slot", SLOTS)
-def test_a_share_is_of_metrics_that_scoring_publishes_for_the_slot(
-    alarms: dict[str, Alarm], slot: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "score_transactions")
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "the stack's")
-    metrics.publish_scoring(BatchReport(calls=[Call(slot, rows=1, unanswered=0, seconds=0.1)]), 0.1)
-    lines = map(json.loads, capsys.readouterr().out.splitlines())
-    [published] = [line for line in lines if "Slot" in line]
-    [directive] = published["_aws"]["CloudWatchMetrics"]
-    [names] = directive["Dimensions"]
+def test_a_share_is_of_metrics_that_scoring_publishes_for_the_slot(alarms: dict[str, Alarm], slot: str) -> None:
     watched = [each for kind in ("fallback", "block-rate") for each in metrics_of(alarms[f"{slot}-{kind}"])]
-    assert {each["MetricName"] for each in watched} <= {each["Name"] for each in directive["Metrics"]}
-    assert [dimensions(each) for each in watched] == [{name: published[name] for name in names}] * 4
+    assert {series(each) for each in watched} <= published()
+    assert [dimensions(each)["Slot"] for each in watched] == [slot] * 4
     assert [each["Namespace"] for each in watched] == [NAMESPACE] * 4
 
 

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from fraud.answer import UNDECIDED, AnswerReport
-from fraud.aws import metrics, shadow_metrics
-from fraud.batch_report import BatchReport, Call
-from fraud.monitoring_findings import QUALITY, Findings, Labels, Parity, Variant
-from fraud.monitoring_findings import metrics as metrics_of_a_look
-from fraud.shadow_ports import ShadowReport
-from tests.fakes.samples import decision
+from tests.template.published_metrics import NAMESPACE, Series, published, series
 
 Resources = dict[str, dict[str, Any]]
 OfType = Callable[[str], Resources]
-Series = tuple[str, frozenset[str]]
-"""A metric's name and the names of its dimensions; of our own, the value of `service` belongs to the name."""
-
-OWN = {"Fn::Sub": "FraudDetection/${AWS::StackName}"}
 
 ABOUT = {
     ("AWS/SQS", "QueueName"): "AWS::SQS::Queue",
@@ -85,82 +74,19 @@ def watched(of_type: OfType) -> list[dict[str, Any]]:
     return [each for each in alarms if "MetricName" in each] + parts
 
 
-@pytest.fixture
-def published(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> set[Series]:
-    """Every metric of ours, as the functions and a look publish it when there is something of each kind."""
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "ours")
-    batch = BatchReport(decided=[decision()], latencies=[0.1], calls=[Call("a", rows=1, unanswered=0, seconds=0.1)])
-    publishing: dict[str, Callable[[], None]] = {
-        "score_transactions": lambda: metrics.publish_scoring(batch, 0.1),
-        "answer_transaction": lambda: metrics.publish_answers(AnswerReport([UNDECIDED], False, 0.1, batch)),
-        "shadow_score": lambda: shadow_metrics.publish(ShadowReport(shadowed=1)),
-    }
-    for service, publish in publishing.items():
-        monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", service)
-        publish()
-    lines = map(json.loads, capsys.readouterr().out.splitlines())
-    return {each for line in lines for each in embedded(line)} | set(of_a_look())
-
-
-def embedded(line: dict[str, Any]) -> Iterator[Series]:
-    for directive in line["_aws"]["CloudWatchMetrics"]:
-        for names in directive["Dimensions"]:
-            yield from ((f"{line['service']} {each['Name']}", frozenset(names)) for each in directive["Metrics"])
-
-
-def of_a_look() -> Iterator[Series]:
-    for each in metrics_of_a_look(FOUND):
-        yield each.name, frozenset({"Variant"} if each.variant else ())
-
-
-FOUND = Findings(
-    schema_version=1,
-    since="2025-06-15T00:00:00Z",
-    until="2025-06-16T00:00:00Z",
-    champion="a",
-    rows=1,
-    looked_at=0,
-    findings=(),
-    variants=(
-        Variant(
-            role="champion",
-            model_package="a",
-            rows=1,
-            shares={},
-            largest_psi=0.0,
-            score_psi=0.0,
-            quality=dict.fromkeys(QUALITY, 0.5),
-        ),
-    ),
-    parity=Parity(cards=1, terminals=1, compared=1, mismatched=0, left_out=0),
-    labels=Labels(
-        by_source={}, disagreements=0, mature=0, unlabelled=0, unknown=0, immature=0, newest_known_at="", known_after={}
-    ),
-    champion_age_days=1.0,
-)
-"""A look that found something of each kind."""
-
-
 def of_ours(watched: list[dict[str, Any]]) -> set[Series]:
-    found = set()
-    for each in watched:
-        if each["Namespace"] == OWN:
-            values = {item["Name"]: item["Value"] for item in each.get("Dimensions", ())}
-            found.add((f"{values.get('service', '')} {each['MetricName']}".strip(), frozenset(values)))
-    return found
+    return {series(each) for each in watched if each["Namespace"] == NAMESPACE}
 
 
 def test_every_alarm_on_a_metric_of_ours_names_one_that_is_published_with_its_dimensions(
-    watched: list[dict[str, Any]], published: set[Series]
+    watched: list[dict[str, Any]],
 ) -> None:
-    assert of_ours(watched) and of_ours(watched) - published == set()
+    assert of_ours(watched) and of_ours(watched) - published() == set()
 
 
-def test_every_published_metric_is_watched_or_a_reason_says_why_not(
-    watched: list[dict[str, Any]], published: set[Series]
-) -> None:
-    reasoned = [name for names in UNWATCHED.values() for name in names]
-    unwatched = {name for name, _ in published} - {name for name, _ in of_ours(watched)}
+def test_every_published_metric_is_watched_or_a_reason_says_why_not(watched: list[dict[str, Any]]) -> None:
+    reasoned = [label for labels in UNWATCHED.values() for label in labels]
+    unwatched = {each.label for each in published()} - {each.label for each in of_ours(watched)}
     assert sorted(set(reasoned) - unwatched) == [] == sorted(unwatched - set(reasoned))
 
 
@@ -173,7 +99,7 @@ def test_what_an_alarm_on_a_metric_of_the_audit_watches_is_filtered_from_its_log
         for one in filters
         for each in one["Properties"]["MetricTransformations"]
     ]
-    others = [each for each in watched if each["Namespace"] != OWN and not is_of_aws(each)]
+    others = [each for each in watched if each["Namespace"] != NAMESPACE and not is_of_aws(each)]
     assert [
         each for each in others if (each["Namespace"], each["MetricName"]) not in made or "Dimensions" in each
     ] == []

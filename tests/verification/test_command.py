@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,9 @@ from typer.testing import CliRunner
 from local.children import ROOT
 from tests.verification.conftest import Clock
 from tests.verification.fake_account import ACCOUNT, REGION, Account, Interrupted, refusal
-from verification import command, permissions, plan, report
+from verification import command, plan, report
 from verification.errors import Refused
 from verification.guards import account_of, refuse_production
-from verification.kinds import KINDS
 from verification.ledger import Ledger
 from verification.points import ALL
 from verification.probe import Answer, Verdict
@@ -80,7 +78,7 @@ def test_unknown_probe_is_refused_with_those_there_are() -> None:
     assert "nonsense" in output and "alarm-period" in output
 
 
-# --- Price and policy -------------------------------------------------------------------------------------------------
+# --- Price ------------------------------------------------------------------------------------------------------------
 
 
 def test_probes_beyond_the_budget_are_left_out() -> None:
@@ -101,24 +99,6 @@ def test_estimate_counts_what_is_shared_once() -> None:
     alone = sum(plan.estimate([probe], PRICES).usd for probe in pair)
 
     assert max(plan.estimate([each], PRICES).usd for each in pair) < plan.estimate(pair, PRICES).usd < alone
-
-
-def test_policy_allows_every_call_and_changes_only_what_is_ours() -> None:
-    policy = permissions.policy(ALL)
-    look, *changes = policy["Statement"]
-    actions = {action for each in policy["Statement"] for action in each["Action"]}
-
-    assert {"sagemaker:CreateEndpoint", "s3:ListBucket", "states:CreateStateMachine", "iam:PassRole"} <= actions
-    assert {kind.calls[0].partition(".")[0] for kind in KINDS.values()} <= {
-        "stepfunctions" if each.startswith("states:") else each.partition(":")[0] for each in actions
-    }
-    assert all(name.startswith(permissions.LOOKS) or name in permissions.ANYWHERE for name in _names(look["Action"]))
-    for change in changes:
-        assert "Condition" in change or re.search("fraud[-_]verify[-_]", json.dumps(change["Resource"]))
-
-
-def _names(actions: list[str]) -> list[str]:
-    return [each if each in permissions.ANYWHERE else each.partition(":")[2] for each in actions]
 
 
 # --- Accounts that are refused ----------------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
 """However a run ends, the clean-up finds all that it created."""
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.verification.conftest import Clock, Make
-from tests.verification.fake_account import ACCOUNT, DEFAULT_SCRIPT, REGION, Account, Interrupted, refusal
+from tests.verification.fake_account import ACCOUNT, DEFAULT_SCRIPT, REGION, USUAL, Account, Interrupted, refusal
 from verification import removal
 from verification.kinds import KINDS
 from verification.ledger import Entry, Ledger
@@ -115,13 +118,61 @@ def test_clean_up_of_what_cannot_be_removed_ends_and_names_it(account: Account, 
     assert clock.now - begun == (PASSES - 1) * PAUSE
 
 
+def hidden_at_first(call: str, shown: Callable[[Account, Any], Any], empty: dict[str, Any]) -> dict[str, Any]:
+    """A list that shows what stands only when it is asked for the second time."""
+    asked_for = itertools.count()
+    return {call: lambda account, params: shown(account, params) if next(asked_for) else empty}
+
+
+LISTED = [
+    ("key", "kms.list_keys", {"Keys": []}),
+    ("mappings", "lambda.list_event_source_mappings", {"EventSourceMappings": []}),
+]
+
+
+@pytest.mark.parametrize(("kind", "call", "empty"), LISTED)
+def test_clean_up_of_what_a_list_does_not_show_yet_finds_it_when_it_looks_again(
+    kind: str, call: str, empty: dict[str, Any], account: Account, ledger: Ledger
+) -> None:
+    account.script |= hidden_at_first(call, USUAL[call], empty)
+    account.standing.add((kind, "fraud-verify-x"))
+    ledger.creating(Entry(kind, "fraud-verify-x", ACCOUNT, REGION))
+
+    assert cleaned(account, ledger) == [] == sorted(account.standing)
+
+
+def test_clean_up_keeps_a_function_until_its_event_sources_are_gone(account: Account, ledger: Ledger) -> None:
+    """They are found by its name."""
+    for kind in ("function", "mappings"):
+        ledger.creating(Entry(kind, "fraud-verify-x", ACCOUNT, REGION))
+        account.standing.add((kind, "fraud-verify-x"))
+    call = "lambda.list_event_source_mappings"
+    account.script |= hidden_at_first(call, USUAL[call], {"EventSourceMappings": []})
+
+    removal.remove_once(account, ledger, ledger.standing(), lambda text: None, set())
+    assert ("function", "fraud-verify-x") in account.standing
+    assert cleaned(account, ledger) == [] == sorted(account.standing)
+
+
+@pytest.mark.parametrize(("kind", "looks"), [("key", 2), ("mappings", 2), ("alarm", 1)])
+def test_clean_up_of_what_is_not_there_looks_twice_where_only_a_list_tells(
+    kind: str, looks: int, account: Account, ledger: Ledger
+) -> None:
+    ledger.creating(Entry(kind, "fraud-verify-x", ACCOUNT, REGION))
+    clock = Clock()
+    begun = clock.now
+
+    assert clean_up(account, ledger, ACCOUNT, clock.sleep) == []
+    assert len(account.calls) == looks and clock.now - begun == (looks - 1) * PAUSE
+
+
 def test_clean_up_keeps_a_role_until_what_runs_under_it_is_gone(account: Account, ledger: Ledger) -> None:
     for kind in ("role", "endpoint"):
         ledger.creating(Entry(kind, "fraud-verify-x", ACCOUNT, REGION))
         account.standing.add((kind, "fraud-verify-x"))
     account.script["sagemaker.delete_endpoint"] = refusal("ValidationException", "Cannot update in-progress endpoint")
 
-    removal.remove_once(account, ledger, ledger.standing(), lambda text: None)
+    removal.remove_once(account, ledger, ledger.standing(), lambda text: None, set())
     assert ("role", "fraud-verify-x") in account.standing
 
     account.script = dict(DEFAULT_SCRIPT)

@@ -16,9 +16,8 @@ from verification import template
 from verification.probe import Answer, Place, Probe, Stage, Term, confirmed, differs, inconclusive, judged
 from verification.sandbox import Sandbox
 from verification.stages import BUCKET, INSTANCE, JOB_ROLE, PASS, put
-from verification.stored_kinds import PROCESSING, log_streams
+from verification.stored_kinds import PROCESSING, TRAINING, log_streams
 
-TRAINING = "/aws/sagemaker/TrainingJobs"
 JOB_MINUTES = 15
 LAST_LINES = 8
 IMAGES = {"current": "3.2-0", "old": "1.7-1"}

@@ -18,7 +18,8 @@ from verification.service_kinds import executions, job_of
 from verification.stages import BUCKET, JOB_ROLE, PASS, put
 from verification.stored_kinds import PROCESSING
 
-NAMES = ("f0", "f1")
+NAMES, TYPE = ("f0", "f1"), "Fractional"
+"""Of the features."""
 MACHINE = "ml.m5.xlarge"
 RUN_MINUTES, METRIC_MINUTES = 45, 15
 NAMESPACE = "aws/sagemaker/Endpoints/data-metrics"
@@ -29,16 +30,21 @@ NAMESPACES = (
     "/aws/sagemaker/Endpoint/data-metrics",
 )
 """All that AWS's pages and samples call it."""
-DIMENSIONS = {"Endpoint", "MonitoringSchedule"}
+DIMENSIONS = ("Endpoint", "MonitoringSchedule")
+
+HOURLY = {"ScheduleExpression": "cron(0 * ? * * *)"}
+ONCE = {"ScheduleExpression": "NOW", "DataAnalysisStartTime": "-PT1H", "DataAnalysisEndTime": "-PT0H"}
 
 Run = Mapping[str, Any]
+Listed = set[tuple[str, tuple[str, ...]]]
+"""Namespaces with the names of dimensions."""
 
 
 # --- Definition and schedule ------------------------------------------------------------------------------------------
 
 
-def _baseline() -> dict[str, bytes]:
-    """Statistics and constraints of two numbers, as Model Monitor has them."""
+def _statistics() -> dict[str, Any]:
+    """Of a hundred pairs of numbers, as Model Monitor has them."""
     buckets = [{"lower_bound": float(low), "upper_bound": low + 1.0, "count": 10.0} for low in range(10)]
     numbers = {
         "common": {"num_present": 100, "num_missing": 0},
@@ -49,9 +55,12 @@ def _baseline() -> dict[str, bytes]:
         "max": 10.0,
         "distribution": {"kll": {"buckets": buckets}},
     }
-    kind = {"inferred_type": "Fractional"}
-    features = [{"name": name, **kind, "numerical_statistics": numbers} for name in NAMES]
-    constraints = [{"name": name, **kind, "completeness": 1.0} for name in NAMES]
+    features = [{"name": name, "inferred_type": TYPE, "numerical_statistics": numbers} for name in NAMES]
+    return {"version": 0.0, "dataset": {"item_count": 100}, "features": features}
+
+
+def _constraints() -> dict[str, Any]:
+    """What is to hold of such numbers."""
     settings = {
         "evaluate_constraints": "Enabled",
         "emit_metrics": "Enabled",
@@ -63,33 +72,45 @@ def _baseline() -> dict[str, bytes]:
             "comparison_method": "Robust",
         },
     }
-    dataset = {"version": 0.0, "dataset": {"item_count": 100}, "features": features}
-    limits = {"version": 0.0, "features": constraints, "monitoring_config": settings}
-    return {"statistics.json": json.dumps(dataset).encode(), "constraints.json": json.dumps(limits).encode()}
+    features = [{"name": name, "inferred_type": TYPE, "completeness": 1.0} for name in NAMES]
+    return {"version": 0.0, "features": features, "monitoring_config": settings}
 
 
-def _make_definition(sandbox: Sandbox) -> str:
-    """A job definition as the project has them, but that it publishes metrics; its name."""
-    name, endpoint = sandbox.name("definition"), sandbox.uses(HOSTED).endpoint
-    baseline = {file: put(sandbox, f"baseline/{file}", content) for file, content in _baseline().items()}
+def _put_json(sandbox: Sandbox, file: str, content: Mapping[str, Any]) -> dict[str, str]:
+    return {"S3Uri": put(sandbox, f"baseline/{file}", json.dumps(content).encode())}
+
+
+def _application(sandbox: Sandbox) -> dict[str, Any]:
+    """What a run starts, with our script before it; other than the project's, it publishes metrics."""
     script = (ROOT / "model" / "capture_preprocessor.py").read_bytes()
+    return {
+        "ImageUri": template.monitor(sandbox.aws.region),
+        "RecordPreprocessorSourceUri": put(sandbox, "baseline/capture_preprocessor.py", script),
+        "Environment": {"publish_cloudwatch_metrics": "Enabled", "FEATURE_NAMES": ",".join(NAMES)},
+    }
+
+
+def _definition(sandbox: Sandbox) -> dict[str, Any]:
+    """A job definition as the project has them."""
+    endpoint = sandbox.uses(HOSTED).endpoint
     reports = {"S3Uri": f"s3://{sandbox.uses(BUCKET)}/reports", "LocalPath": OUTPUT, "S3UploadMode": "EndOfJob"}
-    content = {
+    return {
         "DataQualityBaselineConfig": {
-            "ConstraintsResource": {"S3Uri": baseline["constraints.json"]},
-            "StatisticsResource": {"S3Uri": baseline["statistics.json"]},
+            "StatisticsResource": _put_json(sandbox, "statistics.json", _statistics()),
+            "ConstraintsResource": _put_json(sandbox, "constraints.json", _constraints()),
         },
-        "DataQualityAppSpecification": {
-            "ImageUri": template.monitor(sandbox.aws.region),
-            "RecordPreprocessorSourceUri": put(sandbox, "baseline/capture_preprocessor.py", script),
-            "Environment": {"publish_cloudwatch_metrics": "Enabled", "FEATURE_NAMES": ",".join(NAMES)},
-        },
+        "DataQualityAppSpecification": _application(sandbox),
         "DataQualityJobInput": {"EndpointInput": {"EndpointName": endpoint, "LocalPath": INPUT}},
         "DataQualityJobOutputConfig": {"MonitoringOutputs": [{"S3Output": reports}]},
         "JobResources": {"ClusterConfig": {"InstanceCount": 1, "InstanceType": MACHINE, "VolumeSizeInGB": VOLUME_GB}},
         "RoleArn": sandbox.uses(JOB_ROLE),
         "StoppingCondition": {"MaxRuntimeInSeconds": 1_800},
     }
+
+
+def _make_definition(sandbox: Sandbox) -> str:
+    """Its name."""
+    name, content = sandbox.name("definition"), _definition(sandbox)
     create = sandbox.client("sagemaker").create_data_quality_job_definition
     sandbox.make_with_new("definition", name, lambda: create(JobDefinitionName=name, Tags=sandbox.tags, **content))
     return name
@@ -105,16 +126,12 @@ DEFINITION = Stage(
 
 def make_schedule(sandbox: Sandbox, what: str, *, once: bool) -> str:
     """A schedule of the definition's, hourly, or for one run over the hour before now; its name."""
-    name = sandbox.name(what)
-    when: dict[str, str] = {"ScheduleExpression": "cron(0 * ? * * *)"}
-    if once:
-        when = {"ScheduleExpression": "NOW", "DataAnalysisStartTime": "-PT1H", "DataAnalysisEndTime": "-PT0H"}
+    name, create = sandbox.name(what), sandbox.client("sagemaker").create_monitoring_schedule
     config = {
-        "ScheduleConfig": when,
+        "ScheduleConfig": ONCE if once else HOURLY,
         "MonitoringJobDefinitionName": sandbox.uses(DEFINITION),
         "MonitoringType": "DataQuality",
     }
-    create = sandbox.client("sagemaker").create_monitoring_schedule
     sandbox.make_with_new(
         "schedule",
         name,
@@ -162,29 +179,28 @@ def _failed(run: Run) -> Answer | None:
     return inconclusive(f"the run is {run['MonitoringExecutionStatus']}: {run.get('FailureReason', '')}")
 
 
+def _listed(sandbox: Sandbox) -> Listed | None:
+    """Metrics that name our endpoint, wherever they are; None as long as there are none."""
+    cloudwatch, endpoint = sandbox.client("cloudwatch"), sandbox.uses(HOSTED).endpoint
+    listed = [
+        (namespace, metric["Dimensions"])
+        for namespace in NAMESPACES
+        for metric in cloudwatch.list_metrics(Namespace=namespace)["Metrics"]
+    ]
+    ours = [(name, each) for name, each in listed if endpoint in {every["Value"] for every in each}]
+    return {(name, tuple(sorted(every["Name"] for every in each))) for name, each in ours} or None
+
+
 def _ask_metrics(sandbox: Sandbox) -> Answer:
     run = sandbox.uses(RUN)
     if failed := _failed(run):
         return failed
-    cloudwatch, endpoint = sandbox.client("cloudwatch"), sandbox.uses(HOSTED).endpoint
-
-    def look() -> list[tuple[str, list[str]]] | None:
-        listed = [
-            (namespace, metric["Dimensions"])
-            for namespace in NAMESPACES
-            for metric in cloudwatch.list_metrics(Namespace=namespace)["Metrics"]
-        ]
-        ours = ((name, each) for name, each in listed if endpoint in {every["Value"] for every in each})
-        return [(name, sorted(every["Name"] for every in each)) for name, each in ours] or None
-
     try:
-        found = sandbox.until("metrics of the features are listed", look, METRIC_MINUTES, every=60)
+        found = sandbox.until("metrics of the features are listed", lambda: _listed(sandbox), METRIC_MINUTES, every=60)
     except TookTooLong as error:
         return inconclusive(f"{error}; looked in {', '.join(NAMESPACES)}")
-    sets = sorted({(namespace, tuple(names)) for namespace, names in found})
-    return judged(
-        (NAMESPACE, tuple(sorted(DIMENSIONS))) in sets, "; ".join(f"{ns} by {', '.join(d)}" for ns, d in sets)
-    )
+    seen = "; ".join(f"{namespace} by {', '.join(names)}" for namespace, names in sorted(found))
+    return judged((NAMESPACE, DIMENSIONS) in found, seen)
 
 
 def _ask_prefix(sandbox: Sandbox) -> Answer:
