@@ -41,7 +41,7 @@ class Scaling:
             raise ApiError(f"No machines to scale at {resource}.")
         bounds = {name: request[name] for name in ("MinCapacity", "MaxCapacity") if name in request}
         before: Document = self._targets.get(resource) or self._new(resource, request)
-        target = {**before, **bounds}
+        target: Document = {**before, **bounds}
         if target["MinCapacity"] > target["MaxCapacity"]:
             raise ApiError("Maximum capacity cannot be less than minimum capacity.")
         target["SuspendedState"] = target["SuspendedState"] | request.get("SuspendedState", {})
