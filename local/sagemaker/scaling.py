@@ -39,7 +39,7 @@ class Scaling:
         match = _RESOURCE.fullmatch(resource)
         if match is None or not self._machines(match[1], match[2]):
             raise ApiError(f"No machines to scale at {resource}.")
-        bounds = {name: request[name] for name in ("MinCapacity", "MaxCapacity") if name in request}
+        bounds: Document = {name: request[name] for name in ("MinCapacity", "MaxCapacity") if name in request}
         before: Document = self._targets.get(resource) or self._new(resource, request)
         target: Document = {**before, **bounds}
         if target["MinCapacity"] > target["MaxCapacity"]:
