@@ -111,9 +111,19 @@ def test_writes_of_the_rollout_table_are_recorded_but_of_roles_that_cannot_reach
     assert left_out(fields) == writing - writers_of_routing(roles)
 
 
+def test_evidence_that_is_deleted_is_recorded_and_evidence_that_is_written_is_not(trail: dict[str, Any]) -> None:
+    """CloudTrail writes its files as anybody does: recorded, each would make the next."""
+    assert selector(trail, "Evidence that is deleted") == {
+        "eventCategory": {"Equals": ["Data"]},
+        "resources.type": {"Equals": ["AWS::S3::Object"]},
+        "resources.ARN": {"StartsWith": [{"Fn::Sub": "${AuditBucket.Arn}/"}]},
+        "eventName": {"StartsWith": ["Delete"]},
+    }
+
+
 def test_no_more_data_events_are_paid_for_than_those(trail: dict[str, Any]) -> None:
     categories = [each["FieldSelectors"][0] for each in trail["AdvancedEventSelectors"]]
-    assert [each["Equals"] for each in categories] == [["Management"], ["Data"], ["Data"]]
+    assert [each["Equals"] for each in categories] == [["Management"], ["Data"], ["Data"], ["Data"]]
     changes = selector(trail, "Changes in the account")
     assert changes == {"eventCategory": {"Equals": ["Management"]}, "readOnly": {"Equals": ["false"]}}
 

@@ -115,6 +115,11 @@ def test_what_a_function_finds_by_name_is_what_the_outputs_name(
     assert wrong == []
 
 
+def test_every_function_says_how_long_it_may_take(functions: dict[str, dict[str, Any]]) -> None:
+    """Lambda's own three seconds are over before a batch is."""
+    assert [name for name, each in functions.items() if "Timeout" not in each] == []
+
+
 def test_a_function_that_reads_archives_has_the_memory_and_the_time_for_it(
     functions: dict[str, dict[str, Any]],
 ) -> None:
