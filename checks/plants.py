@@ -54,7 +54,7 @@ class Plant:
 WILDCARD = "test_roles_only_allow_and_name_actions"
 ENCRYPTION = "test_every_resource_that_keeps_data_names_the_data_key"
 DROPPED = "test_every_queue_for_what_failed_has_an_alarm_on_what_lies_in_it"
-TIMEOUT = "test_a_function_that_reads_archives_has_the_memory_and_the_time_for_it"
+TIMEOUT = "test_every_function_says_how_long_it_may_take"
 RENAMED = "test_every_alarm_on_a_metric_of_ours_names_one_that_is_published_with_its_dimensions"
 PRUNED = "test_the_layer_keeps_what_botocore_knows_of_every_service_that_functions_call_and_of_no_other"
 

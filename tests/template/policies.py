@@ -40,3 +40,11 @@ def resources(granted: list[dict[str, Any]]) -> list[Any]:
 def granted_to(roles: Resources, action: str) -> set[str]:
     """Names of the roles that an action is granted to."""
     return {name.removesuffix("Role") for name, role in roles.items() if granting(role, action)}
+
+
+def publishing(template: dict[str, Any], service: str) -> list[dict[str, Any]]:
+    """What a service of AWS's needs to publish to the topic of alarms: statements of its key, then of the topic."""
+    key = template["Resources"]["DataKey"]["Properties"]["KeyPolicy"]
+    topic = template["Resources"]["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]
+    found = (each for policy in (key, topic) for each in policy["Statement"])
+    return [each for each in found if each.get("Principal") == {"Service": service}]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from local.cloudwatch import evaluation
+from tests.template import policies
 from tests.template.published_metrics import NAMESPACE, PUBLISHING, published, series
 
 Resources = dict[str, dict[str, Any]]
@@ -208,14 +209,7 @@ THIS_STACKS_ALARMS = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::Acc
 
 
 def test_cloudwatch_may_publish_to_the_topic_and_use_its_key(template: dict[str, Any]) -> None:
-    key = template["Resources"]["DataKey"]["Properties"]["KeyPolicy"]
-    topic = template["Resources"]["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]
-    grants = [
-        each
-        for policy in (key, topic)
-        for each in policy["Statement"]
-        if each.get("Principal") == {"Service": "cloudwatch.amazonaws.com"}
-    ]
+    grants = policies.publishing(template, "cloudwatch.amazonaws.com")
     assert [each["Action"] for each in grants] == [["kms:GenerateDataKey*", "kms:Decrypt"], "sns:Publish"]
     assert [each["Condition"] for each in grants] == [
         {

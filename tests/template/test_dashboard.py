@@ -15,6 +15,7 @@ from checks import dashboard
 from checks.dashboard import STACK, reference, rows
 from checks.translation import read_template
 from fraud.aws.endpoints import VARIANT
+from tests.template import policies
 from tests.template.published_metrics import published
 
 Resources = dict[str, dict[str, Any]]
@@ -195,14 +196,7 @@ def test_budget_tells_the_alarms_topic_before_the_money_is_gone(template: dict[s
 
 
 def test_budgets_may_publish_to_the_topic_and_use_its_key_for_this_account_only(template: dict[str, Any]) -> None:
-    key = template["Resources"]["DataKey"]["Properties"]["KeyPolicy"]
-    topic = template["Resources"]["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]
-    grants = [
-        each
-        for policy in (key, topic)
-        for each in policy["Statement"]
-        if each.get("Principal") == {"Service": "budgets.amazonaws.com"}
-    ]
+    grants = policies.publishing(template, "budgets.amazonaws.com")
     assert [each["Action"] for each in grants] == [["kms:GenerateDataKey*", "kms:Decrypt"], "sns:Publish"]
     assert [each["Condition"]["StringEquals"] for each in grants] == [
         {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
